@@ -20,6 +20,7 @@ from tidings.errors import FieldError, InvalidFields, NotFound
 from tidings.field_errors import FieldCheck, check_own, shown
 from tidings.mail_addresses import recipient
 from tidings.model import CommandResult
+from tidings.pauses import Pauses
 from tidings.personal_data import Endpoint, PushKeys
 from tidings.ports import Store
 from tidings.rules import Channel
@@ -135,12 +136,13 @@ class EndpointService:
         confirmed: Confirmed,
         refusal: Callable[[str, bool], str],
         missing: Callable[[str], str],
+        pauses: Pauses,
     ) -> None:
         """``new_secret`` makes the secret that signs for a webhook; ``push_key`` returns the key that identifies this server
         to push services, or None. ``allow_http``: URLs need not be encrypted. ``confirmations`` confirms the mail
         addresses that ``confirmed`` names; ``refusal`` returns the reason why a URL is never called, or "", by whether the
         application vouches for it, without a name look-up; ``missing`` the settings that this server lacks to send on a
-        channel, or ""."""
+        channel, or ""; ``pauses``: those of the dispatcher."""
         self._store = store
         self._log = log
         self._clock = clock
@@ -151,6 +153,7 @@ class EndpointService:
         self._confirmed = confirmed
         self._refusal = refusal
         self._missing = missing
+        self.pauses = pauses
         self._adding: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By user, while a registration of the user is in progress."""
 
@@ -192,6 +195,7 @@ class EndpointService:
                 await self._reserve(endpoint)
             await self._log.submit(AddEndpoint(endpoint))
             stored = await self._stored(endpoint)
+        self.pauses.end(stored)
         if not stored.confirmed:
             self.confirmations.begin(stored.id, stored.address, partial(self._waits, stored))
         return Registration(stored, stored.id == endpoint.id)
@@ -213,9 +217,13 @@ class EndpointService:
             yield FieldError("/address", refused)
 
     async def enable(self, user: str, id: str) -> Endpoint:
-        """Enable a disabled endpoint. Raises NotFound if it is not this user's."""
+        """Enable a disabled endpoint, and end a pause. Raises NotFound if it is not this user's."""
         await self._log.submit(EnableEndpoint(user, id))
-        return await self._one(user, id)
+        return await self._renewed(user, id)
+
+    def paused_until(self, endpoint: Endpoint) -> int:
+        """The time before which nothing is sent to an endpoint because it asked for that, in milliseconds; 0 for none."""
+        return self.pauses.until(endpoint)
 
     async def rotate_secret(self, user: str, id: str, overlap_s: int) -> Endpoint:
         """Give a webhook a new secret, which signs from the next attempt on; the present one signs as well for ``overlap_s``
@@ -224,7 +232,7 @@ class EndpointService:
         outcome = await self._log.submit(RotateSecret(user, id, self._new_secret(), keep_until))
         if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("no such webhook")
-        return await self._one(user, id)
+        return await self._renewed(user, id)
 
     async def remove(self, user: str, id: str) -> None:
         """Delete an endpoint and its queued deliveries. Raises NotFound if it is not this user's."""
@@ -239,10 +247,11 @@ class EndpointService:
             raise NotFound("web push is not configured on this server")
         return key
 
-    async def _one(self, user: str, id: str) -> Endpoint:
-        """An endpoint of a user. Raises NotFound."""
+    async def _renewed(self, user: str, id: str) -> Endpoint:
+        """An endpoint of a user, which has a new revision. Raises NotFound."""
         for endpoint in await self._store.endpoints(user):
             if endpoint.id == id:
+                self.pauses.end(endpoint)
                 return endpoint
         raise NotFound("no such endpoint")
 

@@ -132,7 +132,7 @@ async def running(
             reminders=reminders,
             snoozes=snoozes,
             actions=ActionService(store, log, settings, clock),
-            endpoints=_endpoints(store, log, clock, settings, channel_registry, confirmations),
+            endpoints=_endpoints(store, log, clock, settings, channel_registry, confirmations, dispatcher),
             deliveries=UnsentDeliveryService(store, log, cursors, clock),
             preferences=PreferencesService(store, log, settings, partial(unsendable, settings=settings)),
             unsubscriptions=unsubscriptions,
@@ -167,6 +167,7 @@ def _endpoints(
     settings: Settings,
     channel_registry: ChannelRegistry,
     confirmations: Confirmations,
+    dispatcher: DeliveryDispatcher,
 ) -> EndpointService:
     return EndpointService(
         store,
@@ -179,6 +180,7 @@ def _endpoints(
         confirmed=settings.confirm_addresses,
         refusal=channel_registry.refusal,
         missing=partial(missing, settings),
+        pauses=dispatcher.pauses,
     )
 
 

@@ -3,11 +3,15 @@
 import asyncio
 import json
 
+import msgspec
 import pytest
 
-from tests.outbound.world import World
-from tidings.outbound import dispatcher
+from tests.outbound.world import USER, World
+from tidings import pauses
+from tidings.endpoint_commands import AddEndpoint, EnableEndpoint, RotateSecret
+from tidings.model import Command
 from tidings.outbound.dispatcher import LANE, PAGE
+from tidings.outbound.webhook_signing import new_secret
 
 Loop = asyncio.Runner
 
@@ -62,7 +66,7 @@ def test_a_pause_holds_for_all_that_is_due(loop: Loop, world: World) -> None:
 
 def test_only_so_many_pauses_are_stored(loop: Loop, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that ends first gives way, and its endpoint gets an attempt."""
-    monkeypatch.setattr(dispatcher, "MAX_PAUSES", 1)
+    monkeypatch.setattr(pauses, "MAX_PAUSES", 1)
 
     async def scene() -> None:
         for path, wait in (("/short", 60), ("/long", 600)):
@@ -74,5 +78,34 @@ def test_only_so_many_pauses_are_stored(loop: Loop, world: World, monkeypatch: p
         await world.tell(user="/long")
         await world.deliver()
         assert world.web.paths == ["/short", "/long", "/short"]
+
+    loop.run(scene())
+
+
+@pytest.mark.parametrize("renewal", ["add", "enable", "rotate"])
+def test_a_pause_ends_when_its_endpoint_is_renewed(loop: Loop, world: World, renewal: str) -> None:
+    """The fault: a webhook that was repaired and registered again got nothing for up to a day, and no reply said so."""
+
+    async def scene() -> None:
+        hook = await world.hook()
+        world.web.answer(503, "Retry-After: 86400")
+        await world.tell()
+        await world.deliver()
+        (paused,) = await world.store.endpoints(USER)
+        assert world.dispatcher.pauses.until(paused) == world.clock.now() + 86_400_000
+        commands: dict[str, Command] = {
+            "add": AddEndpoint(msgspec.structs.replace(hook, id="other")),
+            "enable": EnableEndpoint(USER, hook.id),
+            "rotate": RotateSecret(USER, hook.id, new_secret()),
+        }
+        await world.write(commands[renewal])
+        (renewed,) = await world.store.endpoints(USER)
+        world.dispatcher.pauses.end(renewed)
+        assert world.dispatcher.pauses.until(renewed) == 0
+        await world.tell()
+        await world.deliver()
+        assert objects(world, 1) == [1]
+        world.dispatcher.pauses.begin(paused, 600)  # by an attempt that began before
+        assert world.dispatcher.pauses.ids() == ()
 
     loop.run(scene())

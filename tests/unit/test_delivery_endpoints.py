@@ -12,6 +12,7 @@ from tidings.delivery_endpoints import EndpointInput, EndpointService
 from tidings.endpoint_commands import AddEndpoint, ConfirmEndpoint
 from tidings.errors import InvalidFields
 from tidings.model import Command, CommandResult, EraseUser
+from tidings.pauses import Pauses
 from tidings.testing import FakeClock, MemoryStore
 
 ADDRESS = "ann@example.org"
@@ -72,6 +73,7 @@ def service(
         confirmed=confirmed,
         refusal=lambda url, vouched: "",
         missing=lambda channel: "",
+        pauses=Pauses(clock),
     )
     return made, store, confirmations
 
@@ -159,5 +161,30 @@ def test_a_missing_server_url_names_the_way_out(setting: Confirmed, said: bool) 
         (error,) = refused.value.errors
         assert error.detail.startswith(NO_SERVER_URL)
         assert ("API key" in error.detail) is said
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("renewal", ["add", "enable", "rotate"])
+def test_the_service_ends_the_pause_of_an_endpoint_that_it_renews(renewal: str) -> None:
+    """The fault: nothing forgot the pause of a webhook that was registered again."""
+
+    async def nothing(command: Command) -> None:
+        """Nothing happens before it."""
+
+    async def play() -> None:
+        made, store, _ = service(nothing)
+        hook = EndpointInput("webhook", "https://example.org/hook")
+        (endpoint, _) = await made.add("ann", hook, vouched=True)
+        made.pauses.begin(endpoint, 600)
+        assert made.paused_until(endpoint) > 0
+        if renewal == "add":
+            await made.add("ann", hook, vouched=True)
+        elif renewal == "enable":
+            await made.enable("ann", endpoint.id)
+        else:
+            await made.rotate_secret("ann", endpoint.id, 0)
+        assert [made.paused_until(one) for one in await store.endpoints("ann")] == [0]
+        assert made.pauses.ids() == ()
 
     asyncio.run(play())

@@ -304,7 +304,8 @@ class RemindersPage(Struct, frozen=True):
 
 class Endpoint(Struct, frozen=True):
     """A delivery endpoint of a user. Nothing is sent to it before it is ``confirmed``, nor while it is disabled: since
-    ``disabled_at``, for ``disabled_reason``. ``secret`` signs for a webhook; it is only shown when it is created: at the
+    ``disabled_at``, for ``disabled_reason``; nor before ``paused_until``, which it asked for.
+    ``secret`` signs for a webhook; it is only shown when it is created: at the
     first registration or a rotation. ``previous_secret_until``: until when the secret before a rotation signs as well."""
 
     id: str
@@ -315,6 +316,7 @@ class Endpoint(Struct, frozen=True):
     confirmed: bool = True
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
+    paused_until: datetime | None = None
     secret: str | None = None
     previous_secret_until: datetime | None = None
 

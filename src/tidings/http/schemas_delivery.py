@@ -50,7 +50,9 @@ class RemindersPage(Schema):
 class Endpoint(Schema):
     """A delivery endpoint of a user. ``confirmed``: the user confirmed it, or the application registered it; nothing is sent
     to it before. ``disabled_at``: since when nothing is sent because it refused everything, and ``disabled_reason`` its
-    response, both null while it is enabled. ``secret``: the key that signs for a webhook, shown when it is created (first
+    response, both null while it is enabled. ``paused_until``: nothing is sent before this time because it answered with
+    ``Retry-After``, null otherwise; a registration or ``enable`` ends the pause.
+    ``secret``: the key that signs for a webhook, shown when it is created (first
     registration or rotation) and never again; with that of a rotation, ``previous_secret_until``: the time until which the
     secret before it signs as well, null if it does no more."""
 
@@ -62,6 +64,7 @@ class Endpoint(Schema):
     confirmed: bool
     disabled_at: Time | None
     disabled_reason: str | None
+    paused_until: Time | None
     secret: str | UnsetType = UNSET
     previous_secret_until: Time | UnsetType | None = UNSET
 

@@ -26,6 +26,7 @@ from tidings.outbound.payload import outbound_message
 from tidings.outbound.retry import FIRST_ENDPOINT_REST_MS, CircuitBreaker, retry_delay_ms
 from tidings.outbound.slots import Slots, Speed
 from tidings.outbound.troubles import Troubles
+from tidings.pauses import Pauses
 from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.projections.delivery_policy import decide, defer_or_drop
 from tidings.projections.notification_rendering import NotificationRenderer
@@ -40,9 +41,6 @@ LANE = 8
 SLOT_REST_MS = 1_000
 """Milliseconds for which the deliveries to an endpoint that got no slot are left out of pages, so that these have
 others."""
-MAX_PAUSES = 1_000
-"""Endpoints whose pauses are stored: each read of the store leaves them out. Beyond, the pause that ends first is dropped,
-which costs an attempt."""
 GAP_S = 0.02
 """Seconds between two reads of the store while many deliveries are added: each reads a page."""
 LONGEST_REST_S = 5.0
@@ -116,8 +114,7 @@ class DeliveryDispatcher(Worker):
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, int] = {}
         """Endpoints that got no slot, and until when they are left out."""
-        self._paused: dict[str, int] = {}
-        """Endpoints that asked for a pause (``Retry-After``), and until when."""
+        self.pauses = Pauses(clock)
         self._ended: set[str] = set()
         self._outages = OutageLog(_log, "results of deliveries cannot be recorded, their endpoints wait")
         self._closing = False
@@ -161,8 +158,7 @@ class DeliveryDispatcher(Worker):
         later ones overtake them."""
         now = self._since()
         self._refused = {id: until for id, until in self._refused.items() if until > now}
-        self._paused = {id: until for id, until in self._paused.items() if until > now}
-        return (*self._lanes, *self._refused, *self._paused)
+        return (*self._lanes, *self._refused, *self.pauses.ids())
 
     def _sort(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, DeliveryResult]]:
         """Begin a lane for each endpoint that has none and gets a slot; returns the deliveries that need no attempt.
@@ -250,12 +246,6 @@ class DeliveryDispatcher(Worker):
             _log.warning("the endpoint %s (%s) is disabled: %s", endpoint.id, endpoint.channel, answer.error)
         return answer, failures
 
-    def _pause(self, id: str, seconds: int) -> None:
-        """Leave an endpoint alone for as long as it asked: it would refuse what is due to it too."""
-        self._paused[id] = self._since() + seconds * 1_000
-        if len(self._paused) > MAX_PAUSES:
-            del self._paused[min(self._paused, key=self._paused.__getitem__)]
-
     async def _attempt(self, endpoint: Endpoint, batch: list[Delivery]) -> SendResult:
         try:
             channel = await self._channels.get(endpoint.channel)
@@ -273,7 +263,7 @@ class DeliveryDispatcher(Worker):
         self._silent.note(endpoint.id, answer.timed_out, now)
         self._slots.note(endpoint, now - began, answer.timed_out, now)
         if answer.after_s:
-            self._pause(endpoint.id, answer.after_s)
+            self.pauses.begin(endpoint, answer.after_s)
         self._troubles.note(endpoint, host, answer, now)
         return answer
 

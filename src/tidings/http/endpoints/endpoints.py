@@ -56,7 +56,7 @@ async def add(call: RequestContext[ForUser, EndpointInput]) -> Response:
         )
     vouched = call.principal.may_administer
     endpoint, new = await call.services.endpoints.add(call.user, given, vouched=vouched)
-    shown = _shown(endpoint, call.principal.may_administer)
+    shown = _shown(call, endpoint)
     if new and endpoint.channel == "webhook":
         shown.secret = endpoint.secret
     return Response(msgspec.json.encode(shown), 201)
@@ -65,14 +65,14 @@ async def add(call: RequestContext[ForUser, EndpointInput]) -> Response:
 async def listed(call: RequestContext[ForUser, None]) -> Response:
     """The user's endpoints."""
     found = await call.services.endpoints.of(call.user)
-    items = [_shown(one, call.principal.may_administer) for one in found]
+    items = [_shown(call, one) for one in found]
     return Response(msgspec.json.encode(shapes.Endpoints(items=items)))
 
 
 async def enable(call: RequestContext[ForUser, None]) -> Response:
-    """Send to a disabled endpoint again."""
+    """Send to a disabled endpoint again, or to one that asked for a pause."""
     endpoint = await call.services.endpoints.enable(call.user, call.path["id"])
-    return Response(msgspec.json.encode(_shown(endpoint, call.principal.may_administer)))
+    return Response(msgspec.json.encode(_shown(call, endpoint)))
 
 
 async def rotate_secret(call: RequestContext[RotationQuery, None]) -> Response:
@@ -80,7 +80,7 @@ async def rotate_secret(call: RequestContext[RotationQuery, None]) -> Response:
     given = call.query.overlap_s
     overlap_s = call.services.settings.webhook_secret_overlap_s if given is None else given
     endpoint = await call.services.endpoints.rotate_secret(call.user, call.path["id"], overlap_s)
-    shown = _shown(endpoint, call.principal.may_administer)
+    shown = _shown(call, endpoint)
     shown.secret = endpoint.secret
     shown.previous_secret_until = rfc3339(endpoint.previous_until) if endpoint.previous_until else None
     return Response(msgspec.json.encode(shown))
@@ -97,8 +97,9 @@ async def push_key(call: RequestContext[ForUser, None]) -> Response:
     return Response(msgspec.json.encode(shapes.PushKey(public_key=call.services.endpoints.push_key())))
 
 
-def _shown(endpoint: Endpoint, full: bool) -> shapes.Endpoint:
+def _shown(call: RequestContext[Any, Any], endpoint: Endpoint) -> shapes.Endpoint:
     """The endpoint without its secret; of an address that the application set, users see the service only."""
+    full, paused_until = call.principal.may_administer, call.services.endpoints.paused_until(endpoint)
     return shapes.Endpoint(
         id=endpoint.id,
         channel=endpoint.channel,
@@ -108,6 +109,7 @@ def _shown(endpoint: Endpoint, full: bool) -> shapes.Endpoint:
         confirmed=endpoint.confirmed,
         disabled_at=rfc3339(endpoint.disabled_at) if endpoint.disabled_at else None,
         disabled_reason=endpoint.disabled_reason or None,
+        paused_until=rfc3339(paused_until) if paused_until else None,
     )
 
 
