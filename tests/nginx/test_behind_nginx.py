@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.serving import environ, serving, stop, within
 from tests.wire.people import KEY, SETTINGS, bearer
@@ -34,7 +35,7 @@ http {{
 }}
 """
 BOUND = "event method"
-STREAM = "/api/v1/notifications/stream?user_id=bob"
+STREAM, VISITORS = "/api/v1/notifications/stream?user_id=bob", "/api/v1/activity/stream"
 
 
 @contextmanager
@@ -75,18 +76,32 @@ def wait_until_bound(nginx: subprocess.Popen[str]) -> None:
     raise AssertionError(f"nginx ended with {nginx.wait(LIMIT_S)}: {said}")
 
 
-def test_a_restart_behind_the_documented_nginx_ends_no_event_source(tmp_path: Path) -> None:
-    """A stream that is opened while Tidings is away gets 200 and the time to come again. Other requests get the 502."""
+@pytest.mark.parametrize("path", [STREAM, VISITORS])
+def test_a_restart_behind_the_documented_nginx_ends_no_event_source(tmp_path: Path, path: str) -> None:
+    """A stream that is opened while Tidings is away gets 200 and the time to come again, that of a visitor too. Other
+    requests get the 502."""
     with ExitStack() as server:
-        url = server.enter_context(serving(tmp_path, "--prefix", "/api", **SETTINGS))
+        settings = SETTINGS | {"TIDINGS_PUBLIC_READS": "activity"}
+        url = server.enter_context(serving(tmp_path, "--prefix", "/api", **settings))
         with behind_nginx(tmp_path, url) as (nginx, client):
-            with client.stream("GET", STREAM) as reply:
+            if path == VISITORS:
+                del client.headers["authorization"]
+            with client.stream("GET", path) as reply:
                 assert reply.status_code == 200
                 assert next(reply.iter_lines()).startswith("retry: ")
-            assert client.get("/api/v1/feed?user_id=bob").status_code == 200
-            assert client.get(STREAM, headers={"authorization": "Bearer wrong"}).status_code == 401
+            assert client.get("/api/v1/activity").status_code == 200
+            assert client.get(path, headers={"authorization": "Bearer wrong"}).status_code == 401
             server.close()
-            away = within(LIMIT_S, nginx, lambda: client.get(STREAM))  # a stream would have no end
+            away = within(LIMIT_S, nginx, lambda: client.get(path))  # a stream would have no end
             assert (away.status_code, away.headers["content-type"]) == (200, "text/event-stream")
             assert away.text == "retry: 5000\n\n"
-            assert client.get("/api/v1/feed?user_id=bob").status_code == 502
+            assert client.get("/api/v1/activity").status_code == 502
+
+
+def test_the_documented_nginx_exposes_nothing_for_operators(tmp_path: Path) -> None:
+    """The fault: /metrics was reachable, though the text below the block says not to expose it."""
+    with serving(tmp_path, "--prefix", "/api", **SETTINGS) as url, behind_nginx(tmp_path, url) as (_, client):
+        for path in ("/api/metrics", "/api/docs", "/api/"):
+            assert httpx.get(url.removesuffix("/api") + path, trust_env=False).status_code == 200
+            assert client.get(path).status_code == 403
+        assert client.get("/api/livez").status_code == 200
