@@ -268,3 +268,16 @@ def test_a_page_that_lies_is_found(shown: Any, real: Any) -> None:
     """Another key, another kind or another number of items is a difference at any depth."""
     with pytest.raises(AssertionError, match="the page shows"):
         same_shape(shown, real)
+
+
+def test_scripts_listen_to_every_frame_with_counts() -> None:
+    """The fault: no script listened to ``seen``, so the badge of other tabs stayed. The frames are those of the table."""
+    table = (ROOT / "docs/concepts/live.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|$", table, re.M)
+    counted = {name for name, content in rows if "unread counts" in content}
+    assert counted == {"hello", "notification", "read", "seen"}
+    scripts = [block.text for page in PAGES for block in blocks(page, "js")]
+    streams = [script for script in scripts if "/v1/notifications/stream" in script]
+    assert len(streams) > 1
+    for script in streams:
+        assert {name for name in counted if f'"{name}"' in script} == counted, script
