@@ -7,7 +7,7 @@ import pytest
 from click.testing import Result
 
 from tests.cli.conftest import Run
-from tidings.cli import COMMANDS
+from tidings.cli import COMMANDS, top
 from tidings.config import AREAS, FILE_ONLY, HELP, SECRET
 
 
@@ -203,3 +203,9 @@ def test_flags_that_exclude_each_other_are_refused(
     file.touch()
     named = [str(file) if arg == "FILE" else arg for arg in args]
     refused(run(*named), flags, "exclude each other")
+
+
+def test_top_begins_with_the_window_of_the_route() -> None:
+    """The fault: it showed the last minute, which is empty on a small site."""
+    (window,) = (param for param in top.command.params if param.name == "window")
+    assert window.default == "1h"

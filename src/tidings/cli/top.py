@@ -23,7 +23,7 @@ BAR = 50
 @click.option(
     "--window",
     type=click.Choice(get_args(Window)),
-    default="1m",
+    default="1h",
     show_default=True,
     help="The window.",
 )
@@ -60,10 +60,10 @@ def command(
 
     \b
     Examples:
-      tidings top                          the objects of the last minute
-      tidings top --window 1h --by actor   the most active users of the last hour
+      tidings top                          the objects of the last hour
+      tidings top --window 5m --by actor   the most active users of five minutes
       tidings top --topic category:a       those of one topic
-      tidings top --series --key market:1  one market over the last minute
+      tidings top --series --key market:1  one market over the last hour
       tidings top --watch                  renewed every second
     """
     if key is not None and not series:
