@@ -205,6 +205,9 @@ class _Finder:
         if _is_long(form, raw):
             self.errors.append(FieldError(at, mismatch(type, raw)))
             return False
+        if _has_long_members(form, raw):
+            self._entries(form, _object(raw), at)
+            return False
         if form.base in _LISTS and raw[:1] == b"[" and raw.count(b",") <= MAX_PARTS:
             # A list whose items and length are valid is valid. To decode it as a whole first would take as long again.
             items, before = _list(raw), len(self.errors)
@@ -375,15 +378,16 @@ def _constraint(form: _Form, name: str) -> Any:
 
 
 def has_long_parts(type: Any, raw: bytes) -> bool:
-    """Whether a member of an object has more items or members than its type takes. A decoder counts them only when all of
-    them are built, and members take several times as long to build as to count."""
+    """Whether a member of an object, or one of a member that maps names, has more items or members than its type takes. A
+    decoder counts them only when all of them are built, and members take several times as long to build as to count."""
     outline = _outline(type)
     if outline is None:
         return False
     decoder, forms = outline
     try:
         given = decoder.decode(raw)
-        return any(_is_long(form, bytes(getattr(given, name))) for name, form in forms.items())
+        texts = ((form, bytes(getattr(given, name))) for name, form in forms.items())
+        return any(_is_long(form, text) or _has_long_members(form, text) for form, text in texts)
     except UNREADABLE:
         return False  # whoever decodes it finds out
 
@@ -415,6 +419,17 @@ def _is_long(form: _Form, raw: bytes) -> bool:
     if form.base is dict:
         return raw[:1] == b"{" and len(_object(raw)) > most
     return raw[:1] == b"[" and len(_list(raw)) > most
+
+
+def _has_long_members(form: _Form, raw: bytes) -> bool:
+    """The same of the members of an object whose names are free."""
+    if form.base is not dict or raw[:1] != b"{":
+        return False
+    each = _form(form.args[1])
+    most = _most_parts(each)
+    if most is None or raw.count(b",") < most or raw.count(b",") > MAX_PARTS:
+        return False
+    return any(_is_long(each, bytes(value)) for value in _object(raw).values())
 
 
 def _wrong_length(form: _Form, length: int) -> bool:

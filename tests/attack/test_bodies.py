@@ -98,6 +98,7 @@ BODIES: dict[str, tuple[str, str, bytes, int]] = {
     "types in preferences": ("PUT", "/v1/preferences?user_id=u", named(b'{"types":{', b"{}"), 422),
     "members of preferences": ("PUT", "/v1/preferences?user_id=u", named(b'{"types":{"a":{', b"true"), 422),
     "languages of a type": ("PUT", "/v1/admin/types/t", named(b'{"messages":{', b"{}"), 422),
+    "labels of a type": ("PUT", "/v1/admin/types/t", named(b'{"labels":{"en":{', b'"x"'), 422),
     "verbs of a type": ("PUT", "/v1/admin/types/t", b'{"verbs": [' + b'"a",' * 60_000 + b'"a"]}', 422),
     "ids": ("POST", "/v1/notifications/read?user_id=u", b'{"ids": [' + b'"a",' * 60_000 + b'"a"]}', 422),
 }

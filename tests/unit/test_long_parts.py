@@ -29,6 +29,9 @@ class Whole(msgspec.Struct, forbid_unknown_fields=True):
 
     table: Annotated[dict[str, Part], Meta(max_length=MOST)] | None = None
     parts: Annotated[list[Part], Meta(max_length=MOST)] = []
+    tables: Annotated[
+        dict[str, Annotated[dict[str, Part], Meta(max_length=MOST)]], Meta(max_length=MOST)
+    ] = {}
     name: Annotated[str, Meta(max_length=3)] = ""
 
 
@@ -68,6 +71,18 @@ def test_items_are_counted_before_they_are_built() -> None:
     assert errors == {"/parts": "expected a list of up to 200 items, got a list of 5,001 items"}
 
 
+def test_members_of_members_are_counted_before_they_are_built() -> None:
+    """A type with 20,000 labels of one language took the event loop for 140 ms; also beside
+    other errors."""
+    count, errors = built(b'{"x": 1, "tables": {"one": {}, "two": ' + table(TOO_MANY) + b"}}")
+    assert count == 0
+    assert errors == {
+        "/x": "no such field; the fields are table, parts, tables, name",
+        "/tables/two": "expected an object of up to 200 members, got an object",
+    }
+    assert built(b'{"tables": {"one": ' + table(MOST) + b', "two": {}}}') == (MOST, {})
+
+
 def test_as_many_as_the_type_takes_are_built() -> None:
     """And once: whether their number fits is no reason to build them."""
     assert built(b'{"table": ' + table(MOST) + b', "parts": []}' + b" " * 20_000) == (MOST, {})
@@ -86,7 +101,7 @@ def _dicts(type: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def test_every_bounded_object_is_a_member_of_a_body() -> None:
-    """Deeper ones are not counted before they are built."""
+    """Or a member of such a member. Deeper ones are not counted before they are built."""
     found = [way for route in ROUTES if route.body is not None for way in _dicts(route.body)]
     assert len(found) >= 2
     assert all(len(way) == 1 for way in found)
