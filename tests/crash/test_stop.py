@@ -23,6 +23,12 @@ ACKNOWLEDGED = 60
 TRIES = 100_000
 """Connections tried, some microseconds each, until a server that was told to stop must refuse one."""
 
+WAITING = (
+    b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+)
+"""A request whose body does not come."""
+
 UNDER_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 HANGUP = pytest.param(
     signal.SIGHUP, marks=pytest.mark.skipif(UNDER_NOHUP, reason="its servers ignore it too")
@@ -69,10 +75,7 @@ def test_a_second_signal_cuts_what_is_open_and_still_closes_the_store(tmp_path: 
         assert httpx.post(f"{url}/v1/events", json=event).status_code == 201
         address = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
         with socket.create_connection(address, timeout=TIMEOUT_S) as held:
-            held.sendall(
-                b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n"
-            )
+            held.sendall(WAITING)
             assert held.recv(1) == b"H"  # the handler waits for the body
             process.send_signal(number)
             wait_until_refused(address)
@@ -80,6 +83,26 @@ def test_a_second_signal_cuts_what_is_open_and_still_closes_the_store(tmp_path: 
             assert stopped(process) == 0
     with serving(copied(path)) as (url, _):
         assert httpx.get(f"{url}/v1/admin/status").json()["position"] == 1
+
+
+def test_a_request_that_a_stop_ends_gets_a_reply_and_no_traceback(tmp_path: Path) -> None:
+    """The fault: each request that was still waiting when the time of a stop was over got a 500 without a problem, and the
+    log a traceback of CancelledError for it."""
+    errors = tmp_path / "errors"
+    with (
+        errors.open("w") as said,
+        serving(tmp_path / "tidings.db", "--shutdown-s=1", errors=said) as (url, process),
+    ):
+        address = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
+        with socket.create_connection(address, timeout=TIMEOUT_S) as held:
+            held.sendall(WAITING)
+            assert held.recv(1) == b"H"  # the handler waits for the body
+            process.send_signal(signal.SIGTERM)
+            with held.makefile("rb") as reply:
+                assert b"TTP/1.1 503 " in (text := reply.read())
+            assert b"urn:tidings:problem:unavailable" in text
+        assert stopped(process) == 0
+    assert "Traceback" not in errors.read_text()
 
 
 def test_a_store_that_is_not_left_whole_is_an_error_of_the_server(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tidings.errors import (
     NotFound,
     TidingsError,
     Unauthenticated,
+    Unavailable,
 )
 from tidings.field_errors import MAX_FIELD_ERRORS
 from tidings.http.auth import ANONYMOUS, NOBODY, USER_NEEDED, Authenticator, Principal, acting_for
@@ -173,6 +174,11 @@ class App:
                 answer = answer._replace(body=await anext(answer.chunks, b""))
         except ClientGone:
             raise
+        except asyncio.CancelledError:
+            if request.disconnected():
+                raise
+            # The time of a stop is over: uvicorn ends what still waits, and would log a traceback for each.
+            answer = _failed(Unavailable("The server stops, and ended this request."), found)
         except Exception as error:
             answer = _failed(error, found)
         refusal = _refusal(answer, request)
