@@ -48,9 +48,10 @@ def sound(items: Iterable[Item], head: int, marks: Iterable[int] = ()) -> None:
         assert item.deleted == (item.size == 0), f"{item} has {item.size} items"
 
 
-def addressed(items: Iterable[Item], event_ids: Iterable[str]) -> None:
+def addressed(items: Iterable[Item], event_ids: Iterable[str], moved: Collection[str] = ()) -> None:
     """I3: the items, all groups together, are those of these events, each once; in every group, and from group to
-    group by their newest, in this order of arrival. Of a group that is larger than its sample, the sample is."""
+    group by their newest, in this order of arrival. Of a group that is larger than its sample, the sample is. ``moved``:
+    the ids of groups that were snoozed, which came back to another place."""
     expected = {event_id: place for place, event_id in enumerate(event_ids)}
     groups = sorted((item for item in items if not item.deleted), key=lambda item: -item.order)
     for item in groups:
@@ -63,7 +64,8 @@ def addressed(items: Iterable[Item], event_ids: Iterable[str]) -> None:
     assert not foreign, f"notified of {foreign}, addressed by {list(expected)}"
     size = sum(item.size for item in groups)
     assert size == len(expected), f"{size} items: {found}, addressed by {list(expected)}"
-    for newest_first in (*(item.event_ids for item in groups), [item.event_ids[0] for item in groups]):
+    in_place = [item.event_ids[0] for item in groups if item.id not in moved]
+    for newest_first in (*(item.event_ids for item in groups), in_place):
         for newer, older in pairwise(newest_first):
             assert expected[newer] > expected[older], f"{newer} arrived before {older}"
 
@@ -90,3 +92,21 @@ def spared(before: Iterable[Item], after: Sequence[Item], up_to: int) -> None:
         assert not item.unread or item.unread_seq <= up_to or item.id in still, (
             f"read-all up to {up_to} swallowed {item}"
         )
+
+
+def returned(before: Iterable[Item], after: Iterable[Item], ids: Collection[str], head: int) -> int:
+    """I3, I6: what was snoozed among these came back unread and unseen, ahead of all there was, with a seq of its own, and
+    with what it held; nothing else changed. Returns how many came back; others were no longer due."""
+    now = {item.id: item for item in after}
+    back = 0
+    for item in before:
+        changed = now[item.id]
+        if changed == item:
+            continue
+        assert item.id in ids, f"{item} became {changed}"
+        assert (item.snoozed, changed.snoozed) == (True, False), f"{item} became {changed}"
+        assert (changed.read, changed.seen) == (False, False), f"{changed} came back, and not as new"
+        assert changed.order == changed.unread_seq == changed.seq > head, f"{changed} came back below {head}"
+        assert (changed.event_ids, changed.size) == (item.event_ids, item.size), f"{item} became {changed}"
+        back += 1
+    return back

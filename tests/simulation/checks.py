@@ -98,6 +98,12 @@ def lacks(device: Device, truth: Truth, world: World) -> str:
     return ""
 
 
+def overdue(world: World) -> str:
+    """The snooze that should have ended; "" when all have that should."""
+    late = at_once(world.store.snoozed(world.clock.now(), 1))
+    return f"{late[0]} has not come back" if late else ""
+
+
 def _feed_differs(device: Device, truth: Truth, world: World) -> str:
     """How what a device holds of a feed differs from the feed; "" when it does not. What a follow or a mask takes away is
     not streamed, nor that the marks of an erased person are gone."""
@@ -202,6 +208,6 @@ def store_is_sound(world: World, truth: Truth) -> None:
         items, counts = at_once(whole_inbox(world.store, user))
         if world.plan.unaided and "retract" not in world.plan.acts:  # a group keeps the place of what it lost
             told = audience.notified(user, truth.log, world.store.rules)
-            inboxes.addressed(items, [ids[position] for position in told])
+            inboxes.addressed(items, [ids[position] for position in told], world.put_away.get(user, ()))
         inboxes.sound(items, counts.seq)
         inboxes.counted(items, counts.unread_count, counts.unread_items, counts.unseen_count)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tidings.client.timeouts import SubscriptionTimeouts
 from tidings.config import Settings
-from tidings.rules import Rule
+from tidings.rules import Rule, TypeAction
 
 ACTS = (
     "post",
@@ -16,6 +16,9 @@ ACTS = (
     "broadcast",
     "mark",
     "read_all",
+    "see_all",
+    "snooze",
+    "take_action",
     "undo",
     "retract",
     "follow",
@@ -40,11 +43,11 @@ BLOWS = (
     "reinstall",
     "dawdle",
 )
-UNAIDED = ("broadcast", "news", "hints", "mask", "undo")
+UNAIDED = ("broadcast", "news", "hints", "mask", "undo", "take_action")
 """What needs the look at all heads each second, and so is left out where that is switched off. A stream that ends by itself
 would heal what is to be seen, and so would every later change: little happens between two looks. What is left is so plain
 that the audience of each event can be recounted."""
-MARKING = ("post", "mark", "mark", "mark", "read_all")
+MARKING = ("post", "mark", "mark", "mark", "read_all", "snooze")
 """What happens in every second seed without that look. A mark takes no position of the log, so a stream that overlooked one
 learns of it from nothing else: whoever catches up with a later position looks at the inbox again."""
 KEPT = 0.65
@@ -58,7 +61,11 @@ SQLITE = 0.2
 
 TYPES = {
     "like": Rule(),
-    "alert": Rule(group="none", critical=True),
+    "alert": Rule(
+        group="none",
+        critical=True,
+        actions=(TypeAction(id="accept", label="Accept", verb="reply"), TypeAction(id="decline", label="No")),
+    ),
     "ping": Rule(group="sliding", group_by="actor", gap_s=5),
     "digest": Rule(group="bucket", group_by="type", bucket_s=20),
     "poke": Rule(duplicate_window_s=10),

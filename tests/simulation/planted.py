@@ -24,6 +24,7 @@ from tidings.live.frames import Cursor, Frame, heartbeat, inbox_frames
 from tidings.live.reconciler import Reconciler
 from tidings.live.stream import State, Stream
 from tidings.model import InboxChanges, InboxCounters, InboxUpdateResult, LogEntry, NewEvent, Receipt
+from tidings.snoozes import SnoozeService
 from tidings.storage.memory import MemoryStore, inboxes
 from tidings.storage.memory.inbox import Inbox
 from tidings.storage.memory.user import UserState
@@ -46,7 +47,7 @@ def _join(self: Following, stream: Stream, counts: InboxCounters, position: int)
     stream.go_live()
 
 
-async def _round(self: Reconciler) -> NextRun:
+async def _round(self: Reconciler | SnoozeService) -> NextRun:
     """Looks at nothing."""
     return NextRun(None)
 
@@ -182,5 +183,6 @@ PLANTED = {
     "a store that forgets now and then to tell": Planted(MemoryStore, "_bring", _not_always),
     "a store in which an erased inbox begins at 1 again": Planted(MemoryStore, "_unknown", _unknown),
     "a store that neither pushes nor merges what is hot": Planted(WriteSession, "_merged", _unmerged),
+    "snoozes that are never ended": Planted(SnoozeService, "_round", _round),
     "a store that forgets idempotency keys": Planted(MemoryStore, "_append", _forgetful),
 }

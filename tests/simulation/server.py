@@ -25,6 +25,7 @@ from tidings.http.sse import EVENT_STREAM, farewell
 from tidings.http.websocket import try_again_later
 from tidings.live import Hub, Stream, Transport
 from tidings.model import MaterializeBroadcasts
+from tidings.notification_actions import ActionService
 from tidings.notifications import NotificationReader
 from tidings.outbound.dispatcher import DeliveryDispatcher
 from tidings.ports import Store
@@ -32,6 +33,7 @@ from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.projections.runner import Runner
 from tidings.public_head import PublicHead
 from tidings.server import PostCommitHooks
+from tidings.snoozes import SnoozeService
 from tidings.trends import Trends
 
 EVERYTHING = FeedFilter()
@@ -150,6 +152,8 @@ class Server:
         )
         cursors = Cursors(b"secret")
         self.ingest = Commands(self.log, self.runner, settings, clock, cursors, store)
+        self.snoozes = SnoozeService(store, self.log, clock)
+        self.actions = ActionService(store, self.log, settings, clock)
         self.reader = FeedReader(store, cursors, settings, public)
         self.inboxes = NotificationReader(
             store, cursors, clock, epoch, wording, self.live.waiter, self._materialize
@@ -159,11 +163,13 @@ class Server:
         """Start the loops."""
         self.log.start()
         self.runner.start()
+        self.snoozes.start()
         self.live.start()
 
     async def leave(self) -> None:
         """Leave in good order."""
         await self.live.close()
+        await self.snoozes.close()
         await self.log.close()
         await self.runner.close()
 

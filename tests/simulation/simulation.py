@@ -120,7 +120,8 @@ async def _settle(world: World) -> None:
 
 
 def _unsettled(world: World, truth: checks.Truth) -> str:
-    return next(filter(None, (checks.lacks(device, truth, world) for device in world.devices)), "")
+    lacking = (checks.lacks(device, truth, world) for device in world.devices)
+    return checks.overdue(world) or next(filter(None, lacking), "")
 
 
 def _check(world: World, truth: checks.Truth) -> None:

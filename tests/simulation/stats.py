@@ -3,12 +3,13 @@
 from collections import Counter
 
 from tests.simulation.plan import ACTS, BLOWS
+from tidings.inbox_commands import NotificationState
 
 ENDS = ("cut", "half-open", "crash", "drain", "age", "credential", "slow", "erased", "failed", "hung up")
 """What ends an open stream: its network with or without a sign of it, a server that dies or leaves, the stream's own age,
 its credential, a reader that is slow, an erasure of its user, a store that failed while it caught up, the client."""
-FRAMES = ("hello", "notification", "read", "activity", "reset", "heartbeat", "reauth", "drain")
-ITEMS = ("Changed", "Read", "Activity", "Counts", "Reset")
+FRAMES = ("hello", "notification", "read", "seen", "activity", "reset", "heartbeat", "reauth", "drain")
+ITEMS = ("Changed", "Read", "Seen", "Activity", "Counts", "Reset")
 WIRES = ("events", "socket")
 STORES = ("memory", "sqlite", "merging")
 """Where a seed keeps everything; ``merging``: in SQLite, with topics that are merged at read."""
@@ -20,6 +21,9 @@ DUE = (
     *(("stream", wire) for wire in WIRES),
     *(("store", store) for store in STORES),
     *(("act", act) for act in ACTS),
+    *(("mark", state.name) for state in NotificationState),
+    *(("action", which) for which in ("accept", "decline", "again")),
+    ("snooze", "returned"),
     *(("blow", blow) for blow in BLOWS),
 )
 """What has to happen somewhere in the seeds of a normal run."""

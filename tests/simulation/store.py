@@ -12,7 +12,7 @@ from tests.simulation.faults import Trouble
 from tests.simulation.loop import pause
 from tidings.config import Settings
 from tidings.errors import KeyReused
-from tidings.inbox_commands import MarkAllNotificationsRead
+from tidings.inbox_commands import MarkAllNotificationsRead, ReturnSnoozed
 from tidings.model import Command, Outcome
 from tidings.ports import Store
 from tidings.storage.sqlite import SqliteStore
@@ -21,7 +21,7 @@ from tidings.timeutil import Clock
 
 T = TypeVar("T")
 SHAKEN = frozenset(
-    ("head", "feed", "feed_since", "audience_since", "new_count", "inbox", "inbox_since", "counts")
+    ("head", "feed", "feed_since", "audience_since", "new_count", "inbox", "inbox_since", "counts", "snoozed")
 )
 """Reads that take their time and fail; the others are asked for by what is shaken itself, or seldom."""
 
@@ -47,12 +47,14 @@ def open_sqlite(folder: Path, clock: Clock, settings: Settings, epoch: str) -> S
 class ShakenStore:
     """A store behind a wire: time passes before what is asked happens, and again before the answer is heard. Between the
     two anything else can happen, a crash as well: then it was done, and nobody was told. ``real`` is the store itself,
-    ``version`` changes with whatever it holds, ``wrong`` says what a write did that it must not."""
+    ``version`` changes with whatever it holds, ``wrong`` says what a write did that it must not, ``returned``
+    counts the notifications whose snooze ended."""
 
     def __init__(self, real: Store, trouble: Trouble, rng: random.Random) -> None:
         self.real = real
         self.version = 0
         self.wrong = ""
+        self.returned = 0
         self._trouble = trouble
         self._rng = rng
 
@@ -83,6 +85,8 @@ class ShakenStore:
         match commands:
             case [MarkAllNotificationsRead(user, int(up_to))]:
                 return await self._sparing(commands, user, up_to)
+            case [ReturnSnoozed(user, ids)]:
+                return await self._returning(commands, user, ids)
             case _:
                 return await self.real.write(commands, ends)
 
@@ -93,6 +97,19 @@ class ShakenStore:
         after, _ = await whole_inbox(self.real, user)
         try:
             inboxes.spared(before, after, up_to)
+        except AssertionError as error:
+            self.wrong = str(error)
+        return outcomes
+
+    async def _returning(
+        self, commands: Sequence[Command], user: str, ids: Sequence[str]
+    ) -> list[Outcome | KeyReused]:
+        """End snoozes, and look whether what came back did as it must (I3, I6)."""
+        before, counts = await whole_inbox(self.real, user)
+        outcomes = await self.real.write(commands)
+        after, _ = await whole_inbox(self.real, user)
+        try:
+            self.returned += inboxes.returned(before, after, ids, counts.seq)
         except AssertionError as error:
             self.wrong = str(error)
         return outcomes

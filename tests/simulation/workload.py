@@ -18,6 +18,8 @@ ASK_S = 3.0
 """How long anybody waits for an answer."""
 BURST = 12
 """Events at once to one user: more than a chunk, where chunks are small."""
+SNOOZES_MS = (50, 1_000, 5_000, 600_000)
+"""How long a snooze lasts: some end within the same storm, some in the calm, some never."""
 PLAIN = ("post", "alert", "ping", "digest")
 VERBS = (*PLAIN, "poke", "reply")
 """What is posted. Some pokes are not told, and replies go to followers too, whom no hint names: the hub then looks at
@@ -64,12 +66,13 @@ async def mark(world: World) -> None:
     """Somebody does something to a notification that a device of theirs shows, or has shown."""
     device = world.some_inbox()
     shown = [item.id for item in device.fold.items[:5]]
-    archived = world.archived.setdefault(device.user, [])
-    ids = world.rng.sample(shown + archived, min(len(shown + archived), world.rng.randint(1, 2)))
+    put_away = world.put_away.setdefault(device.user, [])
+    ids = world.rng.sample(shown + put_away, min(len(shown + put_away), world.rng.randint(1, 2)))
     state = world.rng.choice(list(NotificationState))
     if state is NotificationState.ARCHIVED:
-        archived += ids
+        put_away += ids
     if ids:
+        world.tally.add("mark", state.name)
         world.note(device.name, "marks", *ids, state.name)
         await world.call(lambda server: server.ingest.mark(device.user, ids, state), ASK_S)
 
@@ -91,6 +94,32 @@ async def see_all(world: World) -> None:
     up_to = device.fold.seq if world.rng.random() < 0.5 else None
     world.note(device.name, "sees all", up_to)
     await world.call(lambda server: server.ingest.seen_all(device.user, up_to), ASK_S)
+
+
+async def snooze(world: World) -> None:
+    """Somebody wants some notifications back later."""
+    device, rng = world.some_inbox(), world.rng
+    shown, until_ms = [item.id for item in device.fold.items[:5]], rng.choice(SNOOZES_MS)
+    ids = rng.sample(shown, min(len(shown), rng.randint(1, 2)))
+    if ids:
+        world.put_away.setdefault(device.user, []).extend(ids)
+        world.note(device.name, "snoozes", *ids, until_ms)
+        await world.call(
+            lambda server: server.snoozes.snooze(device.user, ids, world.clock.now() + until_ms), ASK_S
+        )
+
+
+async def take_action(world: World) -> None:
+    """Somebody takes an action that a notification offers; perhaps twice, or after another one."""
+    device, rng = world.some_inbox(), world.rng
+    offered = [item for item in device.fold.items if item.actions]
+    if not offered:
+        return
+    item = rng.choice(offered[:5])
+    action = rng.choice(item.actions).id
+    world.tally.add("action", "again" if item.acted else action)
+    world.note(device.name, "acts", item.id, action)
+    await world.call(lambda server: server.actions.act(device.user, item.id, action, "user"), ASK_S)
 
 
 async def undo(world: World) -> None:
@@ -221,6 +250,8 @@ ALL: dict[str, Act] = {
         mark,
         read_all,
         see_all,
+        snooze,
+        take_action,
         undo,
         retract,
         follow,

@@ -18,13 +18,13 @@ from tests.simulation.server import Server
 from tests.simulation.stats import Tally
 from tests.simulation.store import ShakenStore, at_once, open_sqlite
 from tidings.client.effects import TransportError
-from tidings.errors import Gone, KeyInFlight, NotFound, TooManyRequests, Unavailable
+from tidings.errors import ActedOtherwise, Gone, KeyInFlight, NotFound, TooManyRequests, Unavailable
 from tidings.model import Follow
 from tidings.ports import Store
 from tidings.testing import MemoryStore
 
 T = TypeVar("T")
-EXPECTED = (OSError, Unavailable, KeyInFlight, NotFound, Gone, TooManyRequests)
+EXPECTED = (OSError, Unavailable, KeyInFlight, NotFound, Gone, TooManyRequests, ActedOtherwise)
 """What an act may be refused with; anything else is a failure of what is simulated, or of the simulation."""
 TRACE_LINES = 60
 """The last lines of a trace, which a failure shows."""
@@ -56,7 +56,7 @@ class World:
         self.retracting: dict[str, None] = {}
         self.undoable: list[tuple[str, str]] = []
         self.feed_undoable: list[tuple[str, str]] = []
-        self.archived: dict[str, list[str]] = {}
+        self.put_away: dict[str, list[str]] = {}
         self.lines: deque[str] = deque(maxlen=TRACE_LINES)
         self._hash = blake2b(digest_size=16)
 
@@ -228,5 +228,6 @@ class World:
         sizes = at_once(self.store.status()).sizes
         merging = "merging" if sizes.get("hot_topics") else "sqlite"
         self.tally.add("store", merging if self.plan.sqlite else "memory")
+        self.tally["snooze", "returned"] = self.shaken.returned
         self.tally["user", ""] = len(self.users)
         self.tally["second", ""] = int(self.loop.now)

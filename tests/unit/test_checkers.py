@@ -140,6 +140,26 @@ def test_spared_rows() -> None:
             inboxes.spared(before, after, up_to=2)
 
 
+def test_returned_rows() -> None:
+    """I3, I6: a snooze that ends in the old place, read, or with other items is found, and so is a change of another row."""
+    before = [Item("a", 1, 5, 1, ("e1",), snoozed=True), Item("b", 2, 2, 2, ("e2",))]
+    back = Item("a", 6, 6, 6, ("e1",))
+    assert inboxes.returned(before, [back, before[1]], ["a"], head=5) == 1
+    assert inboxes.returned(before, before, ["a"], head=5) == 0
+    wrong = (
+        back._replace(order=1),
+        back._replace(order=5, seq=5, unread_seq=5),
+        back._replace(read=True, seen=True),
+        back._replace(event_ids=("e2",)),
+        before[0]._replace(seq=6),
+    )
+    for row in wrong:
+        with pytest.raises(AssertionError):
+            inboxes.returned(before, [row, before[1]], ["a"], head=5)
+    with pytest.raises(AssertionError):
+        inboxes.returned(before, [back, before[1]._replace(seq=7, read=True)], ["a"], head=5)
+
+
 def _row(order: int, type: str = "like", **fields: Any) -> InboxRow:
     return InboxRow(f"n1-{order:x}", order, order, order, type, b"{}")._replace(**fields)
 
