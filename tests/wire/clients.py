@@ -4,6 +4,7 @@ import random
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import httpx
@@ -14,8 +15,14 @@ from tidings.client import Changed, InboxState, Read, Seen
 from tidings.client.shapes import InboxChanges, InboxPage, Notification, ReadAll
 
 PAGE = 100
-STATES = ("read", "unread", "seen", "unseen", "archive", "unarchive")
+STATES = ("read", "unread", "seen", "unseen", "archive", "unarchive", "pin", "unpin")
+SNOOZE_S = (0.2, 2.0)
+"""Seconds of the shortest and of the longest snooze."""
+ACTIONS = ({"id": "accept", "label": "Accept", "verb": "accept"}, {"id": "decline", "label": "Decline"})
+"""What the events offer; one of the two publishes an event."""
 VERBS = ("like", "comment", "follow")
+RETURNS = 1_000
+"""Changes of an inbox during which the last snooze must end: one of them is its end."""
 THINGS = 6
 """So few things that most of what happens joins a group."""
 
@@ -131,6 +138,7 @@ class Person:
             verb=self.chance.choice(VERBS),
             object_id=str(self.chance.randrange(THINGS)),
             target_user_ids=targets,
+            actions=ACTIONS,
         )
         self._own.append(self._ask("POST", "/v1/events", body=given).json()["event_id"])
 
@@ -156,6 +164,43 @@ class Person:
             return
         path = f"/v1/notifications/{state}"
         self._note(state, user, self._ask("POST", path, {"user_id": user}, {"ids": ids}))
+
+    def snooze(self) -> None:
+        """Some notifications come back later, or now."""
+        user = self.somebody()
+        if self.chance.random() < 0.2:
+            state, body = "unsnooze", dict[str, Any]()
+            ids = [item.id for item in self.page(user, state="snoozed").items]
+        else:
+            until = datetime.now(UTC) + timedelta(seconds=self.chance.uniform(*SNOOZE_S))
+            state, body = "snooze", {"until": until.isoformat()}
+            ids = [item.id for item in self.page(user).items]
+        if not ids:
+            return
+        body["ids"] = self.chance.sample(ids, self.chance.randint(1, min(5, len(ids))))
+        reply = self._http.post(f"/v1/notifications/{state}", params={"user_id": user}, json=body)
+        if reply.status_code != 422:  # the request took longer than the snooze was to last
+            assert reply.is_success, f"{state} {body}: {reply.text}"
+            self._note(state, user, reply)
+
+    def act(self) -> None:
+        """An action is taken, unless another one was, the notification went meanwhile, or others join it all the time."""
+        user = self.somebody()
+        offered = [item.id for item in self.page(user).items if item.actions and item.acted is None]
+        if offered:
+            action = self.chance.choice(ACTIONS)["id"]
+            path = f"/v1/notifications/{self.chance.choice(offered)}/actions/{action}"
+            reply = self._http.post(path, params={"user_id": user})
+            assert reply.is_success or reply.status_code in (404, 409, 503), f"{path}: {reply.text}"
+
+    def see_all_return(self, user: str) -> None:
+        """Wait until nothing of an inbox is snoozed."""
+        for _ in range(RETURNS):
+            page = self.page(user, state="snoozed")
+            if not page.items:
+                return
+            self._ask("GET", "/v1/notifications", {"user_id": user, "since": page.seq, "wait": 1})
+        raise AssertionError(f"{user} does not get back what was snoozed: {page.items}")
 
     def read_all(self) -> None:
         """All, all of a type, or all up to a seq."""
@@ -198,6 +243,8 @@ class Person:
 _WRITES: dict[Callable[[Person], None], int] = {
     Person.publish: 10,
     Person.mark: 8,
+    Person.snooze: 3,
+    Person.act: 3,
     Person.read_all: 2,
     Person.seen_all: 2,
     Person.undo: 1,

@@ -102,6 +102,7 @@ def test_counts_are_rows_are_what_clients_hold(url: str) -> None:
         for act in [pool.submit(for_a_while, person, act, begun) for person, act in crowd(url, facts)]:
             act.result()
         for user in USERS:
+            last.see_all_return(user)  # before the end: listeners hear of nothing after it
             last.page(user)  # broadcasts that nobody has asked for yet come now
         ending = event("admin", object_id=THE_END, target_user_ids=list(USERS))
         assert httpx.post(f"{url}/v1/events", json=ending, trust_env=False).is_success
