@@ -84,7 +84,7 @@ class EventLog(Protocol):
     async def event(self, event_id: str, viewer: str | None = None) -> LogEntry | None:
         """One event, or None if it never existed, or was retracted; with a ``viewer``, also None if that user may not look
         it up (``visibility.may_look_up``): a follow permits it while it lasts, and after that if it covers the event,
-        but not while a block is between the viewer and the actor."""
+        but not while a block is between the viewer and the actor. For a viewer ``targets`` is empty."""
         ...
 
 

@@ -122,6 +122,15 @@ def test_readers_see_a_write_when_it_returns(store: Harness) -> None:
     assert store.run(store.store.event(receipt.event_id)) == entries(store)[0]
 
 
+def test_targets_of_an_event_are_read_for_the_application_alone(store: Harness) -> None:
+    """No reply to a user has them, and there may be ten thousand."""
+    (id,) = store.publish(event("alice", targets=("bob", "carol")))
+    whole = store.run(store.store.event(id))
+    assert whole is not None
+    assert whole.targets == ("bob", "carol")
+    assert store.run(store.store.event(id, "bob")) == whole._replace(targets=())
+
+
 def test_a_later_command_sees_an_earlier_one_of_its_write(store: Harness) -> None:
     """Commands apply in order, also inside one transaction."""
     one, two = Publish((event("alice"), event("alice"))), Publish((event("alice"),))

@@ -8,10 +8,12 @@ import pytest
 
 from tests.unit.storage.inside import Inside
 from tidings.config import Settings
+from tidings.filters import Choice, FeedFilter, FeedOf
 from tidings.inbox_commands import MarkAllNotificationsRead, NotificationState, SetNotificationState
 from tidings.model import Command, Follow, MarkFeedRead, Publish, SetBlock, SetMute, SetNotificationType
 from tidings.rules import Rule
 from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.feeds import FIRST_COUNTED
 from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS
 from tidings.testing import event
 
@@ -101,6 +103,37 @@ def test_a_short_read_that_gets_long_leaves_the_event_loop(opened: Inside) -> No
     assert [row.order for row in page.rows] == [1]
     assert page.counts.unread_count == 1
     assert steps[0] >= LITTLE
+
+
+def test_a_count_with_a_filter_that_matches_little_leaves_the_event_loop(opened: Inside) -> None:
+    """After its first entries: Python compared a thousand of them with the filter on the loop, however few instructions of
+    SQLite that took. A count of a few entries stays there."""
+    new_count = opened.store.new_count
+    nothing = FeedFilter(object_type=Choice(("none",)))
+    for since, far_away in ((0, True), (ITEMS - FIRST_COUNTED // 2, False)):
+        with counted(*far(opened)) as steps:
+            assert opened.run(new_count(FeedOf("ann"), since, ITEMS, nothing)).new == 0
+        assert (steps[0] > 0) == far_away
+        assert opened.run(new_count(FeedOf("ann"), since, ITEMS)).new == ITEMS - since
+
+
+def test_a_look_up_reads_no_names_of_targets_but_in_a_thread(opened: Inside) -> None:
+    """The names of ten thousand targets took the event loop for 20 ms, though no reply to a user has them."""
+    targets = tuple(f"t{n}" for n in range(ITEMS))
+    (id,) = opened.publish(event("bob", "note", "thing:wide", targets=targets))
+    opened.store._near.names.forget()
+    with counted(*far(opened)) as steps, counted(opened.store._near.db) as near:
+        found = opened.run(opened.store.event(id, "t7"))
+        assert found is not None
+        assert found.targets == ()
+    assert steps[0] == 0
+    assert near[0] < LITTLE
+    with counted(*far(opened)) as steps, counted(opened.store._near.db) as near:
+        whole = opened.run(opened.store.event(id))
+        assert whole is not None
+        assert whole.targets == targets
+    assert steps[0] > 0
+    assert near[0] < LITTLE
 
 
 def test_a_notification_is_held_against_few_of_many_read_alls(opened: Inside) -> None:

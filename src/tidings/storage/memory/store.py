@@ -146,7 +146,9 @@ class MemoryStore(MemoryBackfills, MemoryStreams, MemoryEventCounts):
     async def event(self, event_id: str, viewer: str | None = None) -> LogEntry | None:
         """One event by its public id, if the viewer may look it up."""
         entry = self._entry(event_id)
-        return entry if entry is None or viewer is None or self._may_look_up(viewer, entry) else None
+        if entry is None or viewer is None:
+            return entry
+        return entry._replace(targets=()) if self._may_look_up(viewer, entry) else None
 
     # --- feeds ----------------------------------------------------------------------------------------------
 

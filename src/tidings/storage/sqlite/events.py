@@ -13,6 +13,9 @@ from tidings.storage.sqlite.symbols import holds, unpack
 from tidings.storage.sqlite.write_session import high_key
 from tidings.visibility import LookUpFacts, Visibility, may_look_up
 
+FEW_TARGETS = 512
+"""Bytes of an event's targets, some hundred of them, whose names the event loop reads."""
+
 
 def entry(r: ReadSnapshot, event: EventRow) -> LogEntry:
     """A stored event with names for its numbers."""
@@ -38,12 +41,17 @@ def _user(r: ReadSnapshot, number: int) -> str:
 
 
 def one(r: ReadSnapshot, event_id: str, viewer: str | None = None) -> LogEntry | None:
-    """One event by its public id, if the viewer (None: anybody) may look it up."""
+    """One event by its public id, if the viewer (None: anybody) may look it up; for a viewer without its targets."""
     key = r.writer.ids.key(event_id)
     found = r.events([key]) if key is not None else []
     if not found or (viewer is not None and not _may_look_up(r, viewer, found[0])):
         return None
-    return entry(r, found[0])
+    (event,) = found
+    if viewer is not None:
+        return entry(r, event._replace(targets=None))
+    if event.targets is not None and len(event.targets) > FEW_TARGETS:
+        r.continue_in_a_thread()
+    return entry(r, event)
 
 
 def _may_look_up(r: ReadSnapshot, viewer: str, event: EventRow) -> bool:

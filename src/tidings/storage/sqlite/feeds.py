@@ -28,6 +28,8 @@ from tidings.timeutil import DAY_MS
 
 FIRST_CHUNK, LARGEST_CHUNK = 64, 1_024
 """Entries read per round of a filtered scan: few for a filter that matches most, growing for one that matches few."""
+FIRST_COUNTED = 256
+"""Entries that are compared with a filter for a count before a thread continues: 10 ms at most, with the longest one."""
 RECENT = 5
 T = TypeVar("T")
 _WITH_OWN = FeedFilter(include_own=True)
@@ -365,25 +367,32 @@ class Matcher(NamedTuple):
 # --- totals -------------------------------------------------------------------------------------------------------
 
 
-def scan(r: ReadSnapshot, v: Viewer, above: int = -1, before: int = MAX_KEY) -> Iterator[VisibleItem]:
-    """The feed between two keys, all of it by default, newest first, without bodies."""
-    at = before
+def scan(
+    r: ReadSnapshot, v: Viewer, above: int = -1, before: int = MAX_KEY, first: int = LARGEST_CHUNK
+) -> Iterator[VisibleItem]:
+    """The feed between two keys, all of it by default, newest first, without bodies. After the ``first`` entries a thread
+    continues."""
+    at, chunk = before, first
     while True:
-        entries = r.entries(v.timelines, at, above, LARGEST_CHUNK)
+        entries = r.entries(v.timelines, at, above, chunk)
         yield from visible(r, v, entries, "events_without_body", v.own)
-        if len(entries) < LARGEST_CHUNK:
+        if len(entries) < chunk:
             return
-        at = entries[-1].key
+        at, chunk = entries[-1].key, LARGEST_CHUNK
+        r.continue_in_a_thread()
 
 
-def between(r: ReadSnapshot, v: Viewer, low: int, high: int) -> Iterator[VisibleItem]:
+def between(
+    r: ReadSnapshot, v: Viewer, low: int, high: int, first: int = LARGEST_CHUNK
+) -> Iterator[VisibleItem]:
     """Feed items with a position in (low, high], in no order: those in order lie between the greatest keys of the two
-    positions, those out of order are listed. Reads no others, except later ones with a key between these."""
+    positions, those out of order are listed. Reads no others, except later ones with a key between these. ``first``: as of
+    scan."""
     if low >= high:
         return
     above = high_key(r.db, low)
     before = MAX_KEY if high == MAX_KEY else high_key(r.db, high) + 1
-    yield from (seen for seen in scan(r, v, above, before) if low < seen.event.position <= high)
+    yield from (seen for seen in scan(r, v, above, before, first) if low < seen.event.position <= high)
     yield from (seen for seen in late(r, v, low, MAX_KEY, high) if seen.event.key <= above)
 
 
@@ -398,6 +407,7 @@ def late(r: ReadSnapshot, v: Viewer, position: int, limit: int, up_to: int = MAX
         if len(entries) < LARGEST_CHUNK:
             break
         position = entries[-1][0]
+        r.continue_in_a_thread()
     return found[:limit]
 
 
@@ -442,8 +452,10 @@ def new_count(
     head, fits = r.head(), matcher(r, want)
     if fits is None:
         return UnseenCount(0, False, head)
-    seen = between(r, v, position, MAX_KEY if up_to is None else up_to)
-    if want in (EVERYTHING, _WITH_OWN):
+    plain = want in (EVERYTHING, _WITH_OWN)
+    first = LARGEST_CHUNK if plain else FIRST_COUNTED
+    seen = between(r, v, position, MAX_KEY if up_to is None else up_to, first)
+    if plain:
         return counted(((s.event.key, True) for s in seen), cap, MAX_KEY, head)
     before, above = span_of(want, None)
     some = ((s.event.key, s, above < s.event.key < before and fits(s.event)) for s in seen)
