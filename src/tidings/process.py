@@ -103,14 +103,17 @@ async def _serve(
     stop: "_Stop",
     on_ready: Callable[[str], None],
 ) -> None:
-    async with running(settings, clock, parts.channels) as services:
-        server = _Server(
-            _config(settings, build(services, parts.authenticator)),
-            services.live,
-            lambda url: on_ready(url + settings.prefix),
-        )
-        gc.freeze()
-        with stop.stopping(server):
+    with (
+        ExitStack() as handled
+    ):  # ends after the store is closed: until then a second signal cuts what delays that
+        async with running(settings, clock, parts.channels) as services:
+            server = _Server(
+                _config(settings, build(services, parts.authenticator)),
+                services.live,
+                lambda url: on_ready(url + settings.prefix),
+            )
+            gc.freeze()
+            handled.enter_context(stop.stopping(server, services.cut))
             if not stop.asked:
                 await server.serve(listening)
 
@@ -264,13 +267,15 @@ class _Server(uvicorn.Server):
 class _Stop:
     """The handling of SIGTERM, SIGINT and SIGHUP, from before the store is opened until after it is closed.
 
-    The first requests an orderly end. The second closes open connections; the store is still closed. One more, or a second
-    one while nothing is being served, ends the process at once, like a kill: acknowledged writes are in the write-ahead log.
+    The first requests an orderly end. The second closes open connections and ends the deliveries under way; the store is
+    still closed. One more, or a second one while the server starts, ends the process at once, like a kill: acknowledged
+    writes are in the write-ahead log.
     """
 
     def __init__(self) -> None:
         self.asked = 0
         self._server: _Server | None = None
+        self._cut_deliveries: Callable[[], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __enter__(self) -> "_Stop":
@@ -285,13 +290,14 @@ class _Stop:
             signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def stopping(self, server: _Server) -> Iterator[None]:
+    def stopping(self, server: _Server, cut_deliveries: Callable[[], None]) -> Iterator[None]:
         """Signals stop this server while the block lasts."""
-        self._server, self._loop = server, asyncio.get_running_loop()
+        self._server, self._cut_deliveries = server, cut_deliveries
+        self._loop = asyncio.get_running_loop()
         try:
             yield
         finally:
-            self._server = self._loop = None
+            self._server = self._loop = self._cut_deliveries = None
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         self.asked += 1
@@ -302,6 +308,11 @@ class _Stop:
             self._server.should_exit = True
         elif self.asked == 2:
             # A handler runs between any two instructions of the loop, so it may not touch tasks itself.
-            self._loop.call_soon_threadsafe(self._server.cut)
+            self._loop.call_soon_threadsafe(self._cut)
         else:
             os._exit(KILLED + number)
+
+    def _cut(self) -> None:
+        if self._server is not None and self._cut_deliveries is not None:
+            self._server.cut()
+            self._cut_deliveries()

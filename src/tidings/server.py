@@ -107,7 +107,6 @@ async def running(
         snoozes = SnoozeService(store, log, clock)
         confirmations = Confirmations(log, clock, cursor_key, settings.server_url, channel_registry.ask)
         _measure(log, live)
-
         await trends.start_at(position)
         await watch.look()  # before the first request: a start on a full disk is not ready
         parts: tuple[Worker | GroupCommitQueue | Hub, ...] = (
@@ -138,6 +137,7 @@ async def running(
             unsubscriptions=unsubscriptions,
             metrics=Metrics(clock),
             ready=lambda: _unready(log, live, watch, settings),
+            cut=dispatcher.cut,
         )
 
 

@@ -3,7 +3,7 @@
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -25,14 +25,15 @@ START_TAKES_S = 0.3
 
 
 @contextmanager
-def started(path: Path, *more: str, errors: IO[str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def started(
+    path: Path, *more: str, errors: IO[str] | None = None, program: Sequence[str] = ("-m", "tidings")
+) -> Iterator[subprocess.Popen[str]]:
     """The process of a server on this store, which is killed with the block if not before; ``errors`` takes what it says
-    on standard error."""
+    on standard error. ``program``: the arguments of Python that run tidings."""
     flags = [f"--{name}={value}" for name, value in FLAGS.items()]
     command = [
         sys.executable,
-        "-m",
-        "tidings",
+        *program,
         "serve",
         "--dev",
         "--port=0",
@@ -52,10 +53,10 @@ def started(path: Path, *more: str, errors: IO[str] | None = None) -> Iterator[s
 
 @contextmanager
 def serving(
-    path: Path, *more: str, errors: IO[str] | None = None
+    path: Path, *more: str, errors: IO[str] | None = None, program: Sequence[str] = ("-m", "tidings")
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The address of such a server, and its process."""
-    with started(path, *more, errors=errors) as process:
+    with started(path, *more, errors=errors, program=program) as process:
         yield within(START_S, process, lambda: address(process)), process
 
 

@@ -1,22 +1,38 @@
 """An orderly stop leaves one file that holds everything: who copies it, and nothing else, has every acknowledged event."""
 
+import asyncio
 import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvicorn
 
 from tests.crash.client import TIMEOUT_S, Client, load
 from tests.crash.effort import repeatable, seeds
 from tests.crash.server_process import serving
 from tests.crash.test_kill import check, gather
-from tests.serving import STOP_S
-from tidings.process import _Stop
+from tests.serving import STOP_S, within
+from tidings.process import KILLED, _Server, _Stop
 
+SAYS_WHEN_IT_WAITS = """
+from tidings.cli import main
+from tidings.outbound.dispatcher import DeliveryDispatcher as Dispatcher
+
+async def close(self, close=Dispatcher.close):
+    print("waiting", flush=True)
+    await close(self)
+
+Dispatcher.close = close
+main(prog_name="tidings")
+"""
+"""A server that prints a line when it begins to wait for deliveries under way."""
+LOOPBACK = "127.0.0.1"
 CLIENTS = 3
 ACKNOWLEDGED = 60
 """Requests acknowledged before the server is told to stop."""
@@ -103,6 +119,55 @@ def test_a_request_that_a_stop_ends_gets_a_reply_and_no_traceback(tmp_path: Path
             assert b"urn:tidings:problem:unavailable" in text
         assert stopped(process) == 0
     assert "Traceback" not in errors.read_text()
+
+
+def test_a_second_signal_during_a_delivery_cuts_it_and_still_closes_the_store(tmp_path: Path) -> None:
+    """The fault: it ended the process like a kill, and left the write-ahead log beside the file."""
+    path = tmp_path / "tidings.db"
+    toml, program = tmp_path / "tidings.toml", ("-c", SAYS_WHEN_IT_WAITS)
+    toml.write_text(
+        f'webhook_allow_http = true\nwebhook_allow_networks = "{LOOPBACK}/32"\n[types.v]\nchannels = ["webhook"]\n'
+    )
+    with socket.create_server((LOOPBACK, 0)) as receiver, serving(path, program=program) as (url, process):
+        receiver.settimeout(TIMEOUT_S)
+        with httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
+            hook = {"channel": "webhook", "address": f"http://{LOOPBACK}:{receiver.getsockname()[1]}/"}
+            http.post("/v1/endpoints", params={"user_id": "bob"}, json=hook).raise_for_status()
+            event = {"actor_id": "a", "verb": "v", "object_type": "t", "object_id": "1"}
+            told = http.post("/v1/events", json=event | {"target_user_ids": ["bob"]}).raise_for_status()
+        attempt, _ = receiver.accept()
+        with attempt:
+            attempt.settimeout(TIMEOUT_S)
+            assert attempt.recv(4) == b"POST"  # and gets no answer
+            process.send_signal(signal.SIGTERM)
+            assert process.stdout is not None
+            said = process.stdout
+            assert within(STOP_S, process, lambda: "waiting\n" in iter(said.readline, ""))
+            process.send_signal(signal.SIGTERM)
+            assert stopped(process) == 0
+    with serving(copied(path)) as (url, _):
+        assert httpx.get(f"{url}/v1/admin/status").json()["position"] == told.json()["position"]
+
+
+def test_a_third_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while nothing is served any more, and the store is being closed."""
+    ended: list[int] = []
+    monkeypatch.setattr("tidings.process.os._exit", ended.append)
+
+    async def scene() -> None:
+        server, cut = _Server(uvicorn.Config("no_app"), Mock(), Mock()), asyncio.Event()
+        with _Stop() as stop, stop.stopping(server, cut.set):
+            signal.raise_signal(signal.SIGTERM)
+            assert server.should_exit
+            assert not server.force_exit
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.wait_for(cut.wait(), TIMEOUT_S)
+            assert server.force_exit
+            assert ended == []
+            signal.raise_signal(signal.SIGTERM)
+            assert ended == [KILLED + signal.SIGTERM]
+
+    asyncio.run(scene())
 
 
 def test_a_store_that_is_not_left_whole_is_an_error_of_the_server(tmp_path: Path) -> None:

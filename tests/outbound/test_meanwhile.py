@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.outbound.receivers import WAIT_S
 from tests.outbound.world import USER, World
 from tidings.endpoint_commands import AddEndpoint, RemoveEndpoint, RotateSecret
 from tidings.inbox_commands import MarkAllNotificationsRead
@@ -168,5 +169,28 @@ def test_what_joins_while_a_delivery_is_dropped_follows(loop: Loop, world: World
         await world.deliver()
         sent = [json.loads(request.body)["data"]["notification"]["count"] for request in world.web.requests]
         assert (sent, await world.waiting()) == ([2], [])
+
+    loop.run(scene())
+
+
+def test_a_close_does_not_wait_for_attempts_that_are_cut(
+    loop: Loop, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault: nothing shortened the wait for a receiver that holds its answer back."""
+    monkeypatch.setattr("tidings.outbound.dispatcher.CLOSE_S", 10 * WAIT_S)
+
+    async def scene() -> None:
+        await world.hook()
+        world.web.open.clear()
+        await world.tell()
+        await world.web.received(1)
+        closing = asyncio.create_task(world.dispatcher.close())
+        assert await world.waiting() == [0]
+        assert not closing.done()
+        world.dispatcher.cut()
+        async with asyncio.timeout(WAIT_S):
+            await closing
+        assert await world.waiting() == [0]
+        world.web.open.set()
 
     loop.run(scene())

@@ -43,7 +43,8 @@ Body = TypeVar("Body")
 
 
 class Services(NamedTuple):
-    """The services that this layer uses. ``ready`` returns the reason why the server is not ready, or None."""
+    """The services that this layer uses. ``ready`` returns the reason why the server is not ready, or None. ``cut`` is for
+    the process: it ends the deliveries under way at once."""
 
     settings: Settings
     clock: Clock
@@ -63,6 +64,7 @@ class Services(NamedTuple):
     unsubscriptions: Unsubscriptions
     metrics: Metrics
     ready: Callable[[], str | None]
+    cut: Callable[[], None]
 
 
 class Access(Enum):

@@ -131,6 +131,14 @@ class DeliveryDispatcher(Worker):
         await asyncio.gather(*lanes, return_exceptions=True)
         await self._channels.close()
 
+    def cut(self) -> None:
+        """End the running attempts at once, and begin no further one, without a wait for them in :meth:`close`."""
+        self._closing = True
+        if self._task is not None:
+            self._task.cancel()
+        for lane in self._lanes.values():
+            lane.cancel()
+
     # --- a round ------------------------------------------------------------------------------------------
 
     async def _round(self) -> NextRun:
