@@ -50,7 +50,8 @@ def visible(most: int, **more: Any) -> Meta:
 
 
 class FieldCheck(NamedTuple):
-    """A check of fields beyond their types. A type lists its checks in ``CHECKS``.
+    """A check of fields beyond their types. A type lists its checks in ``CHECKS``; in ``ALSO_KNOWN`` it lists names that its
+    fields have elsewhere, for the hint at an unknown name.
 
     ``fields`` names the attributes that the check reads; ``errors`` takes their values, and returns the errors of the first
     of them, considering the others. Its pointers lead from the object; of parameters they are names, and a missing one has
@@ -267,7 +268,7 @@ class _Finder:
             if self._full:
                 break
             if name not in known:
-                detail = _unknown(name, known, guess=not self.errors)
+                detail = _unknown(name, known, guess=not self.errors, meant=_also_known(type).get(name))
                 self.errors.append(FieldError(f"{at}/{escape(name)}", detail))
             elif self.fits(known[name].type, bytes(value), f"{at}/{escape(name)}"):
                 fitting[name] = value
@@ -327,6 +328,11 @@ def _known(type: Any) -> Mapping[str, FieldInfo]:
 def _checks(type: Any) -> tuple[FieldCheck, ...]:
     checks: tuple[FieldCheck, ...] = getattr(type, "CHECKS", ())
     return checks
+
+
+def _also_known(type: Any) -> Mapping[str, str]:
+    names: Mapping[str, str] = getattr(type, "ALSO_KNOWN", {})
+    return names
 
 
 def _own_errors(type: Any, given: Iterable[str], values: Mapping[str, Any]) -> Iterator[FieldError]:
@@ -474,14 +480,15 @@ def _span(form: _Form, least_name: str, most_name: str, before: str, after: str)
     return f"{before}up to {most:,}{after}" if least is None else f"{before}{least:,} to {most:,}{after}"
 
 
-def _unknown(name: str, known: Mapping[str, FieldInfo], *, guess: bool, what: str = "field") -> str:
-    """``guess``: whether to suggest a known name, which takes 0.1 ms."""
+def _unknown(
+    name: str, known: Mapping[str, FieldInfo], *, guess: bool, what: str = "field", meant: str | None = None
+) -> str:
+    """``guess``: whether to suggest a similar name, which takes 0.1 ms, unless the one that is ``meant`` is certain."""
     if not known:
         return f"no such {what}; there is none"
-    meant = get_close_matches(name[:SHOWN], known, n=1) if guess else ()
-    return (
-        f"no such {what}{f', did you mean {meant[0]}' if meant else ''}; the {what}s are {', '.join(known)}"
-    )
+    if meant is None and guess:
+        meant = next(iter(get_close_matches(name[:SHOWN], known, n=1)), None)
+    return f"no such {what}{f', did you mean {meant}' if meant else ''}; the {what}s are {', '.join(known)}"
 
 
 def _missing(type: Any, *, null: bool = True) -> str:

@@ -99,6 +99,7 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     ``time_zone``; without a time, for the first time after one ``every`` from now. Its event is visible to its recipients
     only, unless ``visibility`` says otherwise."""
 
+    ALSO_KNOWN: ClassVar[dict[str, str]] = {"verb": "type", "target_user_ids": "user_ids"}  # as in an event
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
         FieldCheck(("user_ids", "topic"), _recipient_errors),
         FieldCheck(("deliver_at", "after_s"), _time_errors),

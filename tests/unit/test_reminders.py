@@ -15,6 +15,7 @@ from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.errors import InvalidFields, KeyReused, NotFound, TooLarge
+from tidings.field_errors import find
 from tidings.model import Command, FireReminder, InboxCounters, Outcome, Published, SetReminder
 from tidings.personal_data import Reminder
 from tidings.ports import Store
@@ -419,6 +420,14 @@ def test_what_does_not_fit_is_named(pointer: str, changed: dict[str, Any]) -> No
 
     clock = FakeClock()
     play(MemoryStore(clock), clock, scene)
+
+
+@pytest.mark.parametrize(("name", "meant"), [("verb", "type"), ("target_user_ids", "user_ids")])
+def test_a_name_of_an_event_is_led_to_that_of_a_reminder(name: str, meant: str) -> None:
+    """The fault: ``verb`` got the hint "did you mean every"."""
+    found = find(ReminderInput, msgspec.json.encode({"object_type": "t", "object_id": "1", name: "x"}))
+    (detail,) = (error.detail for error in found.errors if error.pointer == f"/{name}")
+    assert detail.startswith(f"no such field, did you mean {meant}; ")
 
 
 def test_an_event_over_the_cap_is_refused() -> None:
