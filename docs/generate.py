@@ -16,6 +16,7 @@ from msgspec import NODEFAULT, Meta
 from msgspec.structs import fields
 
 from docs.client_calls import calls, routes_without_call
+from docs.needs import AREAS, NEEDS, proofs
 from tidings import errors
 from tidings.config import CLIENT_VARIABLES, FILE_ONLY, HELP, PATHS, SECRET, Settings
 from tidings.errors import PROBLEM_TYPE
@@ -299,6 +300,41 @@ in `_total`; a histogram has `_bucket`, `_sum` and `_count`.
 """
 
 
+def needs() -> str:
+    """The page of what applications need, and what proves that it works."""
+    return f"""# Needs and their tests
+
+{MADE}
+
+What feeds, inboxes, streams and trends are needed for, and the tests that prove that it works. A test names its needs with a
+marker, `@pytest.mark.need("FE1")`; a check refuses a need that is available and has no test. The
+[examples](../guides/examples.md) show five applications with these needs.
+{"".join(_needs_of(prefix, title) for prefix, title in AREAS.items())}"""
+
+
+def _needs_of(prefix: str, title: str) -> str:
+    found = list(proofs())
+    rows = [
+        [
+            id,
+            need.text,
+            need.lacks if need.built else "all of it",
+            " · ".join(
+                f"[{one.test.removeprefix('test_')}](../../tests/{one.file})"
+                for one in found
+                if id in one.needs
+            ),
+        ]
+        for id, need in NEEDS.items()
+        if id.startswith(prefix)
+    ]
+    return f"""
+## {title}
+
+{table(["id", "need", "not available yet", "tests"], rows)}
+"""
+
+
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     heads = list(heads)
@@ -312,6 +348,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "routes.md": routes,
     "metrics.md": metrics,
     "python-client.md": client,
+    "needs.md": needs,
 }
 
 

@@ -215,6 +215,7 @@ def run_python(text: str, page: Path, namespace: dict[str, Any]) -> str:
     return printed.getvalue()
 
 
+@pytest.mark.need("IN15")
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem
 )

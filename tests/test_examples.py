@@ -35,6 +35,7 @@ def run(name: str, url: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=START_S)
 
 
+@pytest.mark.need("IN9")
 @pytest.mark.parametrize("name", DESIGNS)
 def test_a_design_from_end_to_end(name: str, server: str) -> None:
     """The flow of each design works against a real server, and again on one that has the data of all the others. The fault:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docs.client_calls import calls, routes_without_call, unknown_routes
 from docs.generate import ADVICE, all_problems, stale
+from docs.needs import AREAS, NEEDS, proofs
 from tidings.client import AsyncClient, Client
 from tidings.client.api import Api
 from tidings.client.descriptors import methods_of
@@ -36,6 +37,13 @@ def test_everything_is_explained() -> None:
     assert [problem for problem in all_problems() if not problem.meaning] == []
     assert [route.path for route in ROUTES if not route.summary] == []
     assert [metric.name for metric in REGISTRY.collect() if not metric.documentation] == []
+
+
+def test_every_need_has_a_test() -> None:
+    """What is available is proven by a test with its marker, and a marker names a need that is available."""
+    proven = {need for one in proofs() for need in one.needs}
+    assert proven == {id for id, need in NEEDS.items() if need.built}
+    assert {id.rstrip("0123456789") for id in NEEDS} == AREAS.keys()
 
 
 def test_the_reference_of_problems_is_for_users() -> None:

@@ -46,6 +46,7 @@ def read_until(attacker: Attacker, word: bytes, number: int) -> int:
     return seen
 
 
+@pytest.mark.need("LI3")
 @pytest.mark.parametrize("who", READERS)
 def test_events_reach_streams_in_turns(server: AttackedServer, who: str) -> None:
     """The fault: one turn wrote all events to all streams, 840 ms for a hundred to a thousand visitors."""

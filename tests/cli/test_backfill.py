@@ -20,6 +20,7 @@ def published(client: Client, topic: str, days: int) -> list[str]:
     return [one.event_id for one in client.publish_many(events).events]
 
 
+@pytest.mark.need("IN10")
 def test_a_dry_run_counts_and_a_run_adds(server: str, run: Run) -> None:
     """One line says what feeds gain; a repetition gains nothing."""
     with Client(server) as client:

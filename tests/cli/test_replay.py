@@ -57,6 +57,7 @@ def some(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.need("IN15")
 def test_a_replay_ends_in_the_feeds_that_the_file_says(run: Run, some: Path, tmp_path: Path) -> None:
     """All events are stored, every feed is the recomputed one, and a second replay changes nothing."""
     expected = feeds_of(some.read_bytes().splitlines())

@@ -374,6 +374,7 @@ def answering(*answers: Answer) -> Callable[[ClientRequest], Answer | TransportE
     return lambda _: next(left, TransportError("down"))
 
 
+@pytest.mark.need("LI6")
 def test_polling_takes_over() -> None:
     """After three streams that could not be opened; what is told is the same."""
     read = {"ids": ["n2"], "items": [note(9, id="n2", read_at=AT_TEXT)], "read_at": AT_TEXT}

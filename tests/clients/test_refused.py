@@ -30,6 +30,7 @@ def served(opened: ExitStack, folder: Path, name: str, streams: int, *flags: str
     return opened.enter_context(listening(command(name, stream, folder / "profile", streams)))
 
 
+@pytest.mark.need("LI6")
 def test_event_source_survives_a_storm(tmp_path: Path) -> None:
     """Of four streams some are sent away for some seconds, and then have everything like the others."""
     with ExitStack() as opened:

@@ -133,6 +133,7 @@ def missed(events: list[Event]) -> int:
     return sum(behind)
 
 
+@pytest.mark.need("LI1")
 @pytest.mark.parametrize("name", CLIENTS)
 def test_nothing_is_lost_and_nothing_comes_twice(story: Story, name: str) -> None:
     events = story.heard[name]
@@ -145,6 +146,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(story: Story, name: str) -> Non
     assert sorted(id for ids in acquainted(events).values() for id in ids) == sorted(story.acked)
 
 
+@pytest.mark.need("LI4")
 def test_every_acknowledged_event_is_in_the_inbox_once(story: Story) -> None:
     """What the clients were measured by holds too."""
     assert sorted(id for row in story.rows for id in row["event_ids"]) == sorted(story.acked)

@@ -1,6 +1,7 @@
 """Blocks in inboxes and activity; mutes of deliveries: ``tidings.ports.InboxViews``, ``FeedViews``, ``DeliveryQueue``."""
 
 import msgspec
+import pytest
 
 from tests.harness import Harness, singles
 from tidings.endpoint_commands import AddEndpoint
@@ -44,6 +45,7 @@ def deliveries(store: Harness) -> list[Delivery]:
 # --- inboxes ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.need("NO14")
 def test_a_block_takes_the_actors_items_out_of_the_inbox(store: Harness) -> None:
     """The fault: the inbox kept the blocked person, and the badge counted them. A notification of theirs alone leaves a
     tombstone, which takes a seq."""

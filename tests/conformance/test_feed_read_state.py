@@ -82,6 +82,7 @@ def test_own_items_are_read_by_a_read_all(store: Harness) -> None:
     assert unread(store) == []
 
 
+@pytest.mark.need("FE8")
 def test_a_summary_counts_own_acts_when_asked(store: Harness) -> None:
     """Total, unread, verbs and the newest items; without being asked it leaves them out."""
     store.publish(event("bob", "like"), event("alice", targets=("bob",)), event("bob", "like"))

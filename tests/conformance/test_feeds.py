@@ -36,6 +36,7 @@ def test_an_unknown_user_has_an_empty_feed(store: Harness) -> None:
     assert store.page("nobody", 5) == Page([], None, 1)
 
 
+@pytest.mark.need("IN5")
 def test_a_target_has_the_event(store: Harness) -> None:
     """With the reason ``target``."""
     store.publish(event("alice", targets=("bob",)))
@@ -43,6 +44,7 @@ def test_a_target_has_the_event(store: Harness) -> None:
     assert store.feed("cy") == []
 
 
+@pytest.mark.need("IN5")
 @pytest.mark.parametrize("topic", ["user:alice", "market:42", "category:x"])
 def test_a_follower_of_any_topic_has_the_event(store: Harness, topic: str) -> None:
     """Of the actor, of the object, of an extra topic; with the reason ``follow`` and that topic."""
@@ -78,6 +80,7 @@ def test_own_acts_come_with_include_own(store: Harness) -> None:
     assert store.feed("alice") == [two]
 
 
+@pytest.mark.need("FE14")
 def test_several_reasons_make_one_item(store: Harness) -> None:
     """The reason given is one of those that hold."""
     store.write(Follow("bob", "user:alice"), Follow("bob", "item:1"), Follow("bob", "category:x"))
@@ -197,6 +200,7 @@ def test_hiding_takes_earlier_kept_follows_along(store: Harness) -> None:
     assert store.feed("bob") == []
 
 
+@pytest.mark.need("FE2")
 def test_a_topic_that_grows_and_shrinks_loses_and_doubles_nothing(store: Harness) -> None:
     """Whoever follows has all of it exactly once, while the number of followers rises and falls."""
     event_ids: list[str] = []
@@ -211,6 +215,7 @@ def test_a_topic_that_grows_and_shrinks_loses_and_doubles_nothing(store: Harness
     assert [store.feed(user) for user in MANY[1:]] == [[]] * (len(MANY) - 1)
 
 
+@pytest.mark.need("FE13")
 def test_who_was_away_for_long_has_a_full_first_page(store: Harness) -> None:
     """What was published meanwhile is in the feed at the first request, before any work; then it goes on."""
     store.write(*(Follow(user, "user:alice", 0) for user in MANY))
@@ -299,6 +304,7 @@ def test_a_feed_is_ordered_by_key(store: Harness) -> None:
     assert store.ids_of(store.page("bob", 2, before=first.next_key)) == newest_first[3:5]
 
 
+@pytest.mark.need("FE5")
 def test_a_page_is_full_or_the_last(store: Harness) -> None:
     """Also when the feed ends exactly at its end, and when many filtered items lie between."""
     store.write(Follow("bob", "user:alice", 0))
@@ -317,6 +323,7 @@ def test_a_page_says_where_the_log_ends(store: Harness) -> None:
     assert store.run(store.store.activity("user:alice", FeedFilter(), 5, None)).position == 2
 
 
+@pytest.mark.need("FE1")
 def test_a_walk_while_others_write_skips_and_doubles_nothing(store: Harness) -> None:
     """I4: what was there throughout is seen once, though events arrive at the front and in the middle."""
     store.write(*(Follow(user, "user:alice", 0) for user in MANY))

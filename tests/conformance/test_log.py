@@ -315,6 +315,7 @@ def test_a_key_with_two_bodies_in_one_command_refuses_it(store: Harness) -> None
     assert store.published(two).repeats == ()
 
 
+@pytest.mark.need("IN4")
 def test_a_key_is_remembered_for_the_time_of_the_setting(store: Harness) -> None:
     """Known after 167 of 168 hours, forgotten after 169."""
     sent = event("alice", key=b"k" * 16, fingerprint=b"same")

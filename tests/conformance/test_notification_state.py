@@ -89,6 +89,7 @@ def test_unread_again(store: Harness) -> None:
     assert (store.row("bob", id).seen_at, store.row("bob", id).read_at) == (START_MS, None)
 
 
+@pytest.mark.need("NO5")
 def test_seen_is_not_read(store: Harness) -> None:
     """SEEN takes a seq and leaves the count alone."""
     (id,) = store.tell("bob", "a")

@@ -215,6 +215,7 @@ def test_critical_types_are_told_whatever_is_wanted(store: Harness) -> None:
 # --- duplicates ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.need("NO6")
 def test_a_duplicate_within_the_window_is_not_told(store: Harness) -> None:
     """Of the same type and actor on the same object; what was suppressed does not prolong the window."""
     store.write(SetNotificationType("like", Rule(duplicate_window_s=60, group="none")))
@@ -298,6 +299,7 @@ def test_a_window_of_a_type_covers_its_verbs(store: Harness) -> None:
     assert store.counts("bob").seq == 3
 
 
+@pytest.mark.need("NO14")
 @pytest.mark.parametrize(
     ("notify", "told"),
     [

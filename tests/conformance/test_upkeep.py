@@ -1,5 +1,7 @@
 """``tidings.ports.Upkeep``: what goes on behind the requests."""
 
+import pytest
+
 from tests.harness import Harness
 from tidings.model import Follow, Publish, Published, RebuildFeeds, SetMute
 from tidings.testing import event
@@ -13,6 +15,7 @@ def test_nothing_is_owed_by_an_empty_store(store: Harness) -> None:
     assert store.run(store.store.work(100)) == 0
 
 
+@pytest.mark.need("IN8")
 def test_work_ends_with_every_feed_complete(store: Harness) -> None:
     """Each follower has each event once, however small the budget, and then nothing is owed."""
     store.write(*(Follow(user, "user:alice") for user in FOLLOWERS))

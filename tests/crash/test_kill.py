@@ -47,6 +47,7 @@ Log = dict[str, Place]
 """Where each event is, by its token, in the order of the log."""
 
 
+@pytest.mark.need("IN7")
 @pytest.mark.parametrize("seed", seeds(1, 10))
 def test_what_was_acknowledged_survives_kills(tmp_path: Path, seed: int) -> None:
     """I1, I2, I3, I6 over the wire, after each of twenty kills on one file; and no kill is taken for a restored backup."""

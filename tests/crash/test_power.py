@@ -79,6 +79,7 @@ def cut(folder: Path, past: Past, runner: asyncio.Runner, seed: int) -> None:
     judge(folder / "tidings.db", past.history, past.record[at].acked, runner)
 
 
+@pytest.mark.need("IN7")
 @pytest.mark.parametrize("seed", seeds(20, 200))
 def test_what_was_acknowledged_survives_a_power_cut(
     tmp_path: Path, pasts: Pasts, runner: asyncio.Runner, seed: int

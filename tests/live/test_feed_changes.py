@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from tests.awaiting import awaited
 from tests.live.hub_setup import Place, place
@@ -33,6 +34,7 @@ def plain(some: list[Said]) -> list[tuple[str, str | None, Any]]:
     return [(said.event, said.id, said.data) for said in some]
 
 
+@pytest.mark.need("LI8")
 @awaited
 async def test_a_mark_of_the_feed_reaches_every_tab_of_the_user() -> None:
     """Read by id, unread again, read up to a position: each as one frame, with an id to go on from, to streams with

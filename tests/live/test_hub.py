@@ -22,6 +22,7 @@ def seqs(tape: Tape) -> list[int]:
     return [said.data["seq"] for said in tape.said[1:] if said.event in ("notification", "read")]
 
 
+@pytest.mark.need("LI3")
 @awaited
 async def test_thousands_that_lack_nothing_cost_a_few_reads() -> None:
     async with place() as here:
@@ -32,6 +33,7 @@ async def test_thousands_that_lack_nothing_cost_a_few_reads() -> None:
         assert here.store.asked <= 4
 
 
+@pytest.mark.need("LI8")
 @awaited
 async def test_all_devices_of_a_user_are_told() -> None:
     """What comes, and what is read on one of them."""
@@ -92,6 +94,7 @@ async def test_long_poll_is_let_go_when_the_server_leaves() -> None:
             assert not await news.wait()
 
 
+@pytest.mark.need("LI5")
 @awaited
 async def test_slow_reader_gets_everything_once_it_reads() -> None:
     """Its wire was full in the middle: the rest comes from the store, and others are not held up."""

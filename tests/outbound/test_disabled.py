@@ -148,6 +148,7 @@ def test_an_endpoint_is_enabled_again(loop: Loop, world: World) -> None:
     loop.run(scene())
 
 
+@pytest.mark.need("NO13")
 def test_nothing_goes_to_an_address_that_was_not_confirmed(loop: Loop, world: World) -> None:
     """Nor does anything wait for it: what came before the confirmation is in the inbox."""
 

@@ -153,6 +153,7 @@ def test_a_channel_that_is_not_wanted_gets_nothing(
     loop.run(scene())
 
 
+@pytest.mark.need("NO7")
 def test_quiet_hours_hold_back_until_they_end(loop: Loop, world: World) -> None:
     async def scene() -> None:
         await held_back(world)

@@ -97,6 +97,7 @@ def test_the_address_of_an_event_is_a_link(count: int) -> None:
     assert mail.html.count('href="https://market.example/42?a=1&amp;b=&#39;2"') == count
 
 
+@pytest.mark.need("NO10")
 def test_a_mail_has_what_mail_programs_look_for() -> None:
     letter = read(compose(SENDER, "alice@example.org", [NOTE], PAGE, START_MS // 1000))
     assert {name.lower(): str(value) for name, value in letter.items()} == {

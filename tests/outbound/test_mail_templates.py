@@ -36,6 +36,7 @@ def html(templates: MailTemplates, *notes: OutboundMessage) -> str:
     return templates.render(notes, PAGE, "Market").html
 
 
+@pytest.mark.need("NO13")
 def test_the_default_form_has_images_a_link_and_the_end_of_mails() -> None:
     """In HTML that mail programs show: inline styles, tables, and a dark form for those that know it."""
     note = NOTE._replace(url="https://market.example/42", unsubscribe="https://market.example/u?token=a&b")

@@ -67,6 +67,7 @@ def test_a_digest_leaves_the_blocked_and_the_muted_out(loop: Loop, world: World)
     loop.run(scene())
 
 
+@pytest.mark.need("NO10")
 def test_a_digest_begins_with_the_first_at_once_and_collects_the_rest(loop: Loop, world: World) -> None:
     """The window is that of the first mail, however much comes in it; then one mail has them all."""
 

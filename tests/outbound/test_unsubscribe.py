@@ -34,6 +34,7 @@ def token(mail: Mail) -> str:
     return link(mail).partition("token=")[2]
 
 
+@pytest.mark.need("NO13")
 def test_a_link_ends_mails_about_its_type_alone(loop: Loop, world: World) -> None:
     """And repeated it changes nothing more; other channels go on."""
 

@@ -59,6 +59,7 @@ async def subscribed(world: World, browser: Browser) -> Endpoint:
     return await world.endpoint("web_push", f"http://{HOST}:{world.web_port}/push/1", browser.secret)
 
 
+@pytest.mark.need("NO10")
 def test_a_browser_can_open_its_push(loop: Loop, world: World) -> None:
     async def scene() -> None:
         browser = Browser()

@@ -139,6 +139,7 @@ async def _same_tops(services: Services, history: list[Act]) -> None:
             tops.exact([(item["key"], item["count"]) for item in shown["items"]], counted, TOP)
 
 
+@pytest.mark.need("TR1")
 @pytest.mark.parametrize("number", range(len(FILES)))
 def test_a_server_that_starts_knows_the_top_of_the_hour(path: Path, history: list[Act], number: int) -> None:
     """I7: the windows that a starting server rebuilds from the log are exact at the end of each hour."""

@@ -132,6 +132,7 @@ def test_exact_windows_equal_brute_force(steps: list[tuple[str, object]]) -> Non
         oracle.check_exact()
 
 
+@pytest.mark.need("TR2")
 @given(STEPS, st.integers(1, 6))
 @settings(max_examples=80, deadline=None)
 def test_the_stated_error_holds_whatever_comes(steps: list[tuple[str, object]], max_keys: int) -> None:
@@ -222,6 +223,7 @@ def test_unknown_tops_are_refused(window: str, by: str, limit: int) -> None:
         Oracle().windows.top(window, by, limit)
 
 
+@pytest.mark.need("TR2")
 def test_windows_over_their_cap_state_an_error_that_holds() -> None:
     """When keys outgrow memory the hour is approximate within its stated error, a small part of the total."""
     random, oracle = Random(5), Oracle(max_keys=2_000)

@@ -88,6 +88,7 @@ def test_wrong_labels_are_refused(
     refused(app.put("/v1/admin/types/wrong", json=wrong), 422, *pointers)
 
 
+@pytest.mark.need("NO11")
 def test_an_action_is_recorded_once(app: httpx.Client, user: str) -> None:
     """The reply is the notification, read; a repetition changes nothing, and another action is refused."""
     item = ask(app, user)
@@ -135,6 +136,7 @@ def test_unknown_notifications_and_actions(app: httpx.Client, user: str) -> None
     refused(act(app, user, gone.id, "accept"), 404)
 
 
+@pytest.mark.need("NO11")
 def test_an_action_publishes_its_event_once(app: httpx.Client, user: str) -> None:
     """By the user, about the same object, for the actor; no wider than the event that asked."""
     asker = f"{user}-asker"

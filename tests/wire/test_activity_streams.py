@@ -71,6 +71,7 @@ def publish(app: httpx.Client, **changed: Any) -> str:
     return id
 
 
+@pytest.mark.need("FE16")
 def test_a_visitor_hears_public_events_as_they_come(app: httpx.Client, anybody: httpx.Client) -> None:
     """Those of all users, or of some topics; each is the item of a page of activity, and its retraction follows."""
     with opened(anybody) as every, opened(anybody, topic=["room:a", "user:zoe"]) as some:
@@ -214,6 +215,7 @@ def test_the_streams_of_users_stay_closed(anybody: httpx.Client, path: str) -> N
     assert anybody.get(path, params={"include": "activity:all"}).status_code == 401
 
 
+@pytest.mark.need("FE15")
 def test_a_user_has_activity_beside_the_feed(app: httpx.Client, anybody: httpx.Client) -> None:
     """One frame for each event: an item of the feed says why it is there. Notifications come on the same stream."""
     app.put("/v1/users/ute/follows/room:ute").raise_for_status()

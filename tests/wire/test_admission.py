@@ -52,6 +52,7 @@ def sent_away(client: httpx.Client, user: str, headers: dict[str, str]) -> Messa
     return message
 
 
+@pytest.mark.need("LI6")
 def test_a_full_server_sends_streams_away(full: httpx.Client) -> None:
     """Each in the way that it understands; when there is room again, they are let in."""
     with streaming(full, "first") as stream:
@@ -88,6 +89,7 @@ def test_one_stream_too_many_of_a_user_comes_back_late(full: httpx.Client) -> No
         assert full.get(STREAM, params={"user_id": "tabs"}).status_code == 429
 
 
+@pytest.mark.need("LI6")
 def test_a_stopping_server_asks_everybody_to_come_back(tmp_path: Path) -> None:
     """Streams and sockets, each at a time of its own, with all that they were told before."""
     users = [f"user-{n}" for n in range(20)]

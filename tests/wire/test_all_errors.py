@@ -75,6 +75,7 @@ def refused(reply: httpx.Response, status: int, code: str) -> list[str]:
     return [error.pointer for error in problem.errors]
 
 
+@pytest.mark.need("IN6")
 @pytest.mark.parametrize("own", [False, True], ids=["types", "own checks"])
 @pytest.mark.parametrize("route", cases(list(ROUTES)))
 def test_every_bad_parameter_is_named(app: httpx.Client, route: Route, own: bool) -> None:

@@ -52,6 +52,7 @@ def ended(app: httpx.Client, began: httpx.Response) -> dict[str, Any]:
     return job
 
 
+@pytest.mark.need("IN10")
 def test_a_feed_is_built_from_history(app: httpx.Client) -> None:
     """A dry run tells what it would add; a job does it, and tells how far it is; a repetition adds nothing."""
     ids = published(app, "club:a", 40)
@@ -74,6 +75,7 @@ def test_a_feed_is_built_from_history(app: httpx.Client) -> None:
     assert feed(app, "ulla") == ids[:30]
 
 
+@pytest.mark.need("IN10")
 def test_the_python_client_backfills_all_users(app: httpx.Client) -> None:
     """And reads the job; with ``notify`` inboxes get the events read."""
     published(app, "club:b", 2)

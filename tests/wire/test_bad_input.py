@@ -518,6 +518,7 @@ def unchanged(app: httpx.Client) -> Iterator[None]:
     assert (after["position"], after["sizes"]) == (before["position"], before["sizes"])
 
 
+@pytest.mark.need("IN6")
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_bad_input(app: httpx.Client, case: Case) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.wire.people import bearer, event, token
 from tests.wire.replies import done, inbox, of
@@ -75,6 +76,7 @@ def test_the_stream_of_a_blocker_tells_what_leaves_and_resumes_across_it(
     assert (now.unread_count, now.seq, [item.actors for item in now.items]) == (1, 5, [["ann"]])
 
 
+@pytest.mark.need("FE15")
 def test_no_page_shows_the_blocked_to_the_viewer(app: httpx.Client, user: str) -> None:
     """The activity of everyone, of a topic and of the actor; named by an API key or by the user's own token. Others, and
     who asks for nobody, see it."""

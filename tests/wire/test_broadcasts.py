@@ -55,6 +55,7 @@ def follow(app: httpx.Client, user: str, topic: str) -> None:
     assert app.put(f"/v1/users/{user}/follows/{topic}", json={"backfill": 0}).status_code == 201
 
 
+@pytest.mark.need("NO9")
 def test_a_broadcast_reaches_everybody(tmp_path: Path) -> None:
     """Those who were there, those who never were, whoever asks first and however; not its actor. It is a server of its
     own, for everybody else would hear of it too."""

@@ -94,6 +94,7 @@ def crowd(url: str, facts: Facts) -> Iterator[tuple[Person, Callable[[], object]
             yield person, person.list if number % 2 else person.count
 
 
+@pytest.mark.need("NO2")
 def test_counts_are_rows_are_what_clients_hold(url: str) -> None:
     facts = Facts()
     begun = threading.Barrier(WRITERS + POLLERS + LISTERS + STREAMS)

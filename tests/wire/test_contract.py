@@ -26,6 +26,7 @@ def feed(app: httpx.Client, user: str, **parameters: Any) -> schemas.FeedPage:
     return of(app.get("/v1/feed", params={"user_id": user} | parameters), schemas.FeedPage)
 
 
+@pytest.mark.need("IN1")
 def test_event_is_published_and_shown(app: httpx.Client, user: str) -> None:
     """An event is durable under its id and position, and shown as it was sent."""
     sent = event(
@@ -38,6 +39,7 @@ def test_event_is_published_and_shown(app: httpx.Client, user: str) -> None:
     assert (shown.actor_id, shown.topics, shown.metadata) == (user, ["category:politics"], {"a": [1]})
 
 
+@pytest.mark.need("IN3")
 def test_array_is_atomic_and_ordered(app: httpx.Client, user: str) -> None:
     """An array gets a receipt per event, in its order, with neighbouring positions."""
     reply = app.post("/v1/events", json=[event(user, object_id=str(i)) for i in range(3)])
@@ -46,6 +48,7 @@ def test_array_is_atomic_and_ordered(app: httpx.Client, user: str) -> None:
     assert positions == list(range(positions[0], positions[0] + 3))
 
 
+@pytest.mark.need("IN3")
 def test_import_answers_line_by_line(app: httpx.Client, user: str) -> None:
     """Each line of an import has its result; bad lines do not stop good ones."""
     lines = [json.dumps(event(user)), "nonsense", json.dumps(event(verb="")), json.dumps(event(user))]
@@ -71,6 +74,7 @@ def test_import_streams(app: httpx.Client, user: str) -> None:
     assert all("event_id" in result for result in results)
 
 
+@pytest.mark.need("IN4")
 def test_same_key_same_reply(app: httpx.Client, user: str) -> None:
     """A repeat under the same key, quoted or not, gets the first reply; another body under it is refused."""
     first = app.post("/v1/events", json=event(user), headers={"idempotency-key": user})
@@ -99,6 +103,7 @@ def test_preference(app: httpx.Client, user: str, prefer: str, applied: str | No
     assert reply.headers.get("preference-applied") == applied
 
 
+@pytest.mark.need("IN11")
 def test_retracted_event_is_gone(app: httpx.Client, user: str) -> None:
     """A retracted event is nowhere any more; its notification leaves a tombstone among the changes."""
     receipt = publish(app, target_user_ids=[user])
@@ -112,6 +117,7 @@ def test_retracted_event_is_gone(app: httpx.Client, user: str) -> None:
     assert (left.id, left.seq) == (item.id, 2)
 
 
+@pytest.mark.need("FE12", "FE14")
 def test_follow_brings_history_and_unfollow_hides_it(app: httpx.Client, user: str) -> None:
     """A new follow shows past events; unfollowing hides them, or keeps them."""
     topic = f"repository:{user}/name"
@@ -167,6 +173,7 @@ def test_a_larger_backfill_of_an_existing_follow_fetches_the_rest(app: httpx.Cli
     assert followed(1_000, 200) == ids
 
 
+@pytest.mark.need("FE12")
 @pytest.mark.parametrize("history", ["keep", "hide", None])
 def test_a_bulk_unfollow_ends_what_there_is(app: httpx.Client, user: str, history: str | None) -> None:
     """It counts the follows that it ended, and hides what they brought unless it keeps the history."""
@@ -210,6 +217,7 @@ def test_topic_tells_followers_and_viewer(app: httpx.Client, user: str) -> None:
     assert told.viewer == schemas.ViewerRelation(user_id=user, follows=True, fan_out="write")
 
 
+@pytest.mark.need("FE12")
 @pytest.mark.parametrize("mask", ["mutes/market%3A42", "blocks/alice"])
 def test_mask_hides_and_shows_again(app: httpx.Client, user: str, mask: str) -> None:
     """A muted topic and a blocked person are out of sight at once, and back when that is taken back."""
@@ -220,6 +228,7 @@ def test_mask_hides_and_shows_again(app: httpx.Client, user: str, mask: str) -> 
     assert len(feed(app, user).items) == 1
 
 
+@pytest.mark.need("FE1")
 def test_feed_pages_join_without_a_hole(app: httpx.Client, user: str) -> None:
     """Following the Links walks the whole filtered feed, newest first, each item once."""
     events = [event(object_id=str(i), verb="ab"[i % 2], target_user_ids=[user]) for i in range(9)]
@@ -241,6 +250,7 @@ def test_cursor_belongs_to_its_question(app: httpx.Client, user: str) -> None:
         assert app.get("/v1/feed", params=other | {"cursor": cursor}).status_code == 400
 
 
+@pytest.mark.need("FE5")
 def test_filters_by_time_are_half_open(app: httpx.Client, user: str) -> None:
     """``from`` is inclusive and ``to`` exclusive, in any time zone and far beyond what events can have."""
     first, second = "2020-01-01T00:00:00.000Z", "2020-01-01T00:00:00.001Z"
@@ -251,6 +261,7 @@ def test_filters_by_time_are_half_open(app: httpx.Client, user: str) -> None:
     assert len(feed(app, user, **wanted).items) == 2
 
 
+@pytest.mark.need("FE7", "FE8")
 def test_read_state_of_a_feed(app: httpx.Client, user: str) -> None:
     """Items are marked read by id and up to a position; the feed can be filtered by it and summed up."""
     events = [event(object_id=str(i), verb=f"v{i}", target_user_ids=[user]) for i in range(3)]
@@ -273,6 +284,7 @@ def test_read_state_of_a_feed(app: httpx.Client, user: str) -> None:
     assert (count.count, count.capped) == (2, False)
 
 
+@pytest.mark.need("FE7")
 def test_feed_items_can_be_unread_again(app: httpx.Client, user: str) -> None:
     """Own acts too, under the watermark too; a read-all has a token that takes it back, once."""
     own = publish(app, actor_id=user)
@@ -313,6 +325,7 @@ def test_the_token_of_a_feed_is_its_own(app: httpx.Client, user: str) -> None:
         assert app.post(path, params={"user_id": name}, json={"undo": token}).status_code == 400
 
 
+@pytest.mark.need("FE6")
 def test_own_acts_are_in_the_feed_when_asked(app: httpx.Client, user: str) -> None:
     """``include_own`` adds what the user did."""
     publish(app, actor=user)
@@ -321,6 +334,7 @@ def test_own_acts_are_in_the_feed_when_asked(app: httpx.Client, user: str) -> No
     assert item.reason.kind == "own"
 
 
+@pytest.mark.need("FE3", "FE4")
 def test_activity_of_a_topic_and_of_everyone(app: httpx.Client, user: str) -> None:
     """The pages of an actor, of an object, of a category and of everyone hold the event."""
     receipt = publish(app, actor=user, object_id=f"{user}/1", topics=[f"tag:{user}"])
@@ -330,6 +344,7 @@ def test_activity_of_a_topic_and_of_everyone(app: httpx.Client, user: str) -> No
         assert [item.event_id for item in page.items] == [receipt.event_id]
 
 
+@pytest.mark.need("NO1", "NO2")
 def test_marks_count_exactly(app: httpx.Client, user: str) -> None:
     """Read, unread, seen, archive, some and all: the count and the seq of each reply are exact."""
     app.post("/v1/events", json=[event(target_user_ids=[user], object_id=str(i)) for i in range(4)])
@@ -354,6 +369,7 @@ def test_marks_count_exactly(app: httpx.Client, user: str) -> None:
     assert [item.id for item in inbox(app, user).items] == [ids[0], ids[1], ids[3]]
 
 
+@pytest.mark.need("NO1")
 def test_inbox_filters(app: httpx.Client, user: str) -> None:
     """The list can be limited to unread ones and to a type, and items to some fields."""
     verbs = enumerate(("like", "comment", "like"))
@@ -366,6 +382,7 @@ def test_inbox_filters(app: httpx.Client, user: str) -> None:
     assert [sorted(item) for item in reply.json()["items"]] == [["id", "type"]]
 
 
+@pytest.mark.need("NO4")
 def test_changes_after_a_seq(app: httpx.Client, user: str) -> None:
     """Changes come oldest first; a seq that never was is answered with ``reset``."""
     app.post("/v1/events", json=[event(target_user_ids=[user], object_id=str(i)) for i in range(3)])
@@ -382,6 +399,7 @@ def test_changes_after_a_seq(app: httpx.Client, user: str) -> None:
     assert since(3, wait=1).items == []
 
 
+@pytest.mark.need("TR1")
 def test_top_counts_the_window(app: httpx.Client, user: str) -> None:
     """What just happened, more often than anything else here, is counted exactly in each way to count."""
     app.post("/v1/events", json=[event(user, object_type="fruit", object_id=user, verb="eat")] * 500)
@@ -391,6 +409,7 @@ def test_top_counts_the_window(app: httpx.Client, user: str) -> None:
         assert top.exact
 
 
+@pytest.mark.need("IN11")
 def test_person_is_exported_and_erased(app: httpx.Client, user: str) -> None:
     """An export has a kind on each line; after the erasure nothing of the person is left in any reply."""
     receipt = publish(app, actor=user, actor_name="The Person")
@@ -415,6 +434,7 @@ def test_health_and_status(anybody: httpx.Client, app: httpx.Client) -> None:
     assert of(app.get("/v1/admin/status"), schemas.Status).position == before.position + 1
 
 
+@pytest.mark.need("IN8")
 def test_fan_out_can_be_repaired(app: httpx.Client, user: str) -> None:
     """An operator can have every feed completed from the log; nothing is doubled, and nothing was set aside."""
     publish(app, target_user_ids=[user])

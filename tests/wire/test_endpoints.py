@@ -120,6 +120,7 @@ def rotate(client: httpx.Client, user: str, id: str, overlap_s: str = "", **head
     return client.post(f"/v1/endpoints/{id}/rotate-secret", params=params, headers=headers)
 
 
+@pytest.mark.need("NO13")
 def test_the_secret_of_a_webhook_is_rotated_on_request(
     app: httpx.Client, anybody: httpx.Client, user: str
 ) -> None:

@@ -49,6 +49,7 @@ def shown(app: httpx.Client, user: str, query: str) -> list[int]:
     return [int(item.created_at[17:19]) for item in reversed(feed)]
 
 
+@pytest.mark.need("FE5", "FE17")
 @pytest.mark.usefixtures("ids")
 def test_a_filter_takes_values_by_comma_and_repeated(app: httpx.Client, user: str) -> None:
     """The fault: one value alone, and a repeated parameter was refused. In both forms, mixed, and with exclusion."""
@@ -147,6 +148,7 @@ def test_bad_types_are_refused(app: httpx.Client, path: str) -> None:
         assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (400, "type")
 
 
+@pytest.mark.need("FE10", "FE15")
 def test_new_items_are_counted_under_the_same_filters(app: httpx.Client, user: str, ids: list[str]) -> None:
     """Of the feed, of a topic and of everyone; with the time of the oldest."""
     position = app.get(f"/v1/events/{ids[0]}").json()["position"]
@@ -165,6 +167,7 @@ def test_new_items_are_counted_under_the_same_filters(app: httpx.Client, user: s
     assert (unread.count, unread.oldest_new_at) == (3, at(3))
 
 
+@pytest.mark.need("FE10")
 def test_a_page_has_the_number_of_new_items(app: httpx.Client, user: str, ids: list[str]) -> None:
     """If ``since`` is given, under the page's filters; with fields, on the next page, and of the cached first page too."""
     position = app.get(f"/v1/events/{ids[1]}").json()["position"]
@@ -181,6 +184,7 @@ def test_a_page_has_the_number_of_new_items(app: httpx.Client, user: str, ids: l
     assert "new_count" not in app.get(path).json()
 
 
+@pytest.mark.need("FE17")
 def test_since_is_a_position_an_event_or_a_time(app: httpx.Client, user: str, ids: list[str]) -> None:
     """All three are one position: that of the event, and that before the first later event."""
     position = app.get(f"/v1/events/{ids[2]}").json()["position"]

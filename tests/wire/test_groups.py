@@ -98,6 +98,7 @@ def shown(group: schemas.ActivityGroup) -> groups.Shown:
     )
 
 
+@pytest.mark.need("FE9")
 @pytest.mark.parametrize("limit", [1, 3, 100])
 def test_pages_of_groups_partition_the_feed_while_events_arrive(
     app: httpx.Client, published: str, limit: int
@@ -143,6 +144,7 @@ def test_a_group_is_what_the_filters_of_its_members_find(app: httpx.Client, publ
         assert items[: len(group.items)] == group.items
 
 
+@pytest.mark.need("FE11")
 def test_groups_take_fields_and_since(app: httpx.Client, published: str) -> None:
     """``fields`` are those of the items in the groups; ``since`` counts items."""
     query: dict[str, Any] = {

@@ -34,6 +34,7 @@ def raw(app: httpx.Client) -> Iterator[httpx.Client]:
 # --- conditions --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.need("NO4")
 @pytest.mark.parametrize(
     "path", ["/v1/notifications", "/v1/notifications?since=0", "/v1/notifications/unread-count"]
 )
@@ -88,6 +89,7 @@ UNDO = {
 }
 
 
+@pytest.mark.need("FE11")
 @pytest.mark.parametrize(
     ("accepted", "coding"),
     [

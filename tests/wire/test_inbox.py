@@ -50,6 +50,7 @@ def declare(app: httpx.Client, type: str, **rule: Any) -> schemas.Type:
 # --- groups -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.need("NO6")
 def test_what_is_alike_is_one_notification(app: httpx.Client, user: str) -> None:
     """Five people like one market: one unread notification of five events, told in one sentence and in its parts."""
     events = tell(app, user, *NAMES)
@@ -71,6 +72,7 @@ def test_what_is_alike_is_one_notification(app: httpx.Client, user: str) -> None
     assert (item.seq, item.order, item.unread_seq) == (5, 5, 5)
 
 
+@pytest.mark.need("NO6")
 def test_up_to_three_are_named(app: httpx.Client, user: str) -> None:
     tell(app, user, "alice", "bob", "carol", "alice")
     (item,) = inbox(app, user).items
@@ -110,6 +112,7 @@ def test_a_retracted_event_leaves_its_group(app: httpx.Client, user: str) -> Non
 # --- states -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.need("NO3")
 @pytest.mark.parametrize("bulk", [False, True], ids=["one", "some"])
 def test_every_state_can_be_said_and_taken_back(app: httpx.Client, user: str, bulk: bool) -> None:
     """By the path or by the body: each takes a seq where it changes something, none where it does not."""
@@ -163,6 +166,7 @@ def test_a_read_all_of_one_type_leaves_the_others(app: httpx.Client, user: str) 
 # --- undo ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.need("NO3")
 def test_a_read_all_is_undone(app: httpx.Client, user: str) -> None:
     """What it alone had read is unread again; what was read by hand, before or after, stays read."""
     for i in range(3):
@@ -357,6 +361,7 @@ def test_other_words_are_another_reply(app: httpx.Client, user: str) -> None:
 # --- types --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.need("NO5")
 def test_a_type_is_declared_and_withdrawn(app: httpx.Client, user: str) -> None:
     """A declared type gathers its verbs under its rule; without it they are types of their own again."""
     declared = declare(app, user, verbs=[f"{user}-1", f"{user}-2"], group="none")
@@ -438,6 +443,7 @@ def test_types_are_no_users_business(anybody: httpx.Client) -> None:
 # --- the archive --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.need("NO12")
 def test_what_is_archived_is_listed_and_fetched(app: httpx.Client, user: str) -> None:
     """The fault: it could be brought back by its id only, which nothing showed any more."""
     for number in range(3):
@@ -487,6 +493,7 @@ def test_a_notification_of_another_is_not_there(app: httpx.Client, user: str) ->
 # --- what an event says of itself ---------------------------------------------------------------------------------
 
 
+@pytest.mark.need("IN2")
 def test_title_and_description_are_in_the_notification(app: httpx.Client, user: str) -> None:
     """The fault: they were stored and never shown. Of a group they are those of the newest event."""
     tell(app, user, "alice", title="Rain is likely", description="Take an umbrella.", verb="advise")
@@ -502,6 +509,7 @@ def test_title_and_description_are_in_the_notification(app: httpx.Client, user: 
     assert (item.title, item.message) == (None, "Carol, Bob and Alice: advise · Will it rain?")
 
 
+@pytest.mark.need("NO5")
 def test_a_template_shows_metadata(app: httpx.Client, user: str) -> None:
     """Values by their keys, in each language."""
     template = "{title}: {metadata.invoice.total} {metadata.currency}{metadata.nothing}"

@@ -27,6 +27,7 @@ def post(app: httpx.Client, user: str, path: str, body: Any = None) -> schemas.I
     )
 
 
+@pytest.mark.need("NO12")
 def test_the_badge_clears_when_the_menu_opens(app: httpx.Client, user: str) -> None:
     """Every reply has the unseen count; a seen-all up to the seq of the list leaves later ones unseen."""
     tell(app, user, "a", "b")
@@ -90,6 +91,7 @@ def test_a_seen_all_reads_nothing_else(app: httpx.Client, user: str) -> None:
 # --- snoozes ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.need("NO12")
 def test_a_snoozed_notification_leaves_and_returns(app: httpx.Client, user: str) -> None:
     """It returns as the newest, unread at a new seq, and streams and changes tell of both."""
     b, a = tell(app, user, "a", "b")
@@ -165,6 +167,7 @@ def test_a_snooze_of_nothing_is_refused(app: httpx.Client, user: str) -> None:
         refused(app.post(f"/v1/notifications/{id}/snooze", params={"user_id": whose}, json=body), 404)
 
 
+@pytest.mark.need("NO12")
 def test_pinned_notifications_are_listed(app: httpx.Client, user: str) -> None:
     """They stay where they are in the list, and pinned when they are read."""
     _, a = tell(app, user, "a", "b")

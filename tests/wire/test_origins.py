@@ -53,6 +53,7 @@ def preflight(client: httpx.Client, origin: str, path: str, method: str) -> http
     return client.options(path, headers=asked)
 
 
+@pytest.mark.need("FE16")
 @pytest.mark.parametrize("path", ["/v1/feed", "/v1/activity", "/v1/nothing", "/livez"])
 def test_a_named_origin_reads_any_reply(anybody: httpx.Client, path: str) -> None:
     """Failures too, or a page could not tell a 401 from a server that is away."""

@@ -104,6 +104,7 @@ def base(app: httpx.Client) -> str:
     return str(app.base_url).rstrip("/")
 
 
+@pytest.mark.need("LI2")
 @pytest.mark.parametrize("include", ["notifications", "activity"])
 def test_polls_tell_what_a_stream_tells(dev: httpx.Client, include: str) -> None:
     """Names, ids and data, in the same order."""

@@ -97,6 +97,7 @@ def test_mutes_and_blocks_have_limits(tmp_path: Path) -> None:
         assert "up to 1 blocked users of one user (max_blocks_per_user)" in str(problem.errors)
 
 
+@pytest.mark.need("NO7")
 @pytest.mark.parametrize(
     ("types", "notified"),
     [
@@ -294,6 +295,7 @@ def test_a_broadcast_to_followers(app: httpx.Client, user: str) -> None:
     assert failed(explain(app, f"{user}-editor", receipt.event_id))[-1] == "result"
 
 
+@pytest.mark.need("NO7")
 def test_each_channel_says_why(app: httpx.Client, user: str) -> None:
     """What keeps it in, one reason after the other, until it goes out."""
     app.put(f"/v1/admin/types/{user}", json={"channels": ["webhook"], "group": "none"})

@@ -66,6 +66,7 @@ class Publisher(threading.Thread):
         self.join()
 
 
+@pytest.mark.need("NO3")
 @pytest.mark.parametrize("type", [None, "like"])
 def test_what_comes_meanwhile_stays_unread(tmp_path: Path, type: str | None) -> None:
     """Of everything, and of one type; each time undone, so that the next has as much to read."""

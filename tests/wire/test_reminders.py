@@ -73,6 +73,7 @@ def test_a_reminder_is_shown_as_it_was_set(app: httpx.Client, user: str) -> None
     assert '"metadata":{"price":1.1,"large":12345678901234567890}' in reply.text.replace(" ", "")
 
 
+@pytest.mark.need("IN9")
 def test_past_means_now(app: httpx.Client, user: str) -> None:
     shown = put(app, user, body(user, deliver_at=moment(days=-3), title="Too late"))
     assert (shown.fired, shown.due_at) == (True, None)
@@ -99,6 +100,7 @@ def test_it_comes_by_itself(app: httpx.Client, user: str) -> None:
     assert [item["type"] for item in inbox(app, user)] == ["renewal"]
 
 
+@pytest.mark.need("NO8")
 def test_a_recurrence_fires_and_waits_for_its_next_time(app: httpx.Client, user: str) -> None:
     """Missed for days, it comes once, and then tomorrow at its hour."""
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -179,6 +181,7 @@ def test_follows_of_the_longest_topics_can_be_listed(app: httpx.Client, user: st
     assert found == topics
 
 
+@pytest.mark.need("NO8")
 def test_what_was_cancelled_is_gone(app: httpx.Client, user: str) -> None:
     put(app, user, body(user))
     assert app.delete(f"/v1/reminders/{user}").status_code == 204
@@ -257,6 +260,7 @@ def test_a_key_has_its_length(app: httpx.Client) -> None:
     assert app.delete(f"/v1/reminders/{'k' * 128}").status_code == 204
 
 
+@pytest.mark.need("NO8")
 def test_each_fires_once_through_a_kill(tmp_path: Path) -> None:
     """Killed in the middle of firing: what was due comes when the server is back, and nothing comes twice."""
     path, user = tmp_path / "killed.db", "kim"

@@ -39,6 +39,7 @@ in_each_form = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.need("IN4")
 @in_each_form
 def test_a_repeat_may_be_spelled_otherwise(
     app: httpx.Client, user: str, path: str, form: bytes, fields: dict[str, Any]

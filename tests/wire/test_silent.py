@@ -10,6 +10,7 @@ from tests.wire.people import event, moment
 from tests.wire.replies import inbox, publish, refused
 
 
+@pytest.mark.need("IN14")
 def test_an_old_event_arrives_read(app: httpx.Client, user: str) -> None:
     """The notification is listed, read and seen; the feed has the item unread, as ever."""
     publish(app, target_user_ids=[user], created_at=moment(hours=-25))
@@ -23,6 +24,7 @@ def test_an_old_event_arrives_read(app: httpx.Client, user: str) -> None:
     assert "notify" not in shown
 
 
+@pytest.mark.need("IN14")
 @pytest.mark.parametrize(
     ("notify", "hours", "unread"),
     [(True, -25, 1), (False, 0, 0), (True, 0, 1), (False, -25, 0)],
@@ -35,6 +37,7 @@ def test_a_publisher_decides(app: httpx.Client, user: str, notify: bool, hours: 
     assert page.unread_count == len(page.items) == unread
 
 
+@pytest.mark.need("IN14")
 def test_an_import_is_silent(app: httpx.Client, user: str) -> None:
     """Its notifications arrive read, except those of lines that ask for an alarm."""
     lines = [event(target_user_ids=[user]), event(target_user_ids=[user], notify=True)]
@@ -90,6 +93,7 @@ def test_a_broadcast_cannot_be_silent(app: httpx.Client) -> None:
     assert [error["pointer"] for error in reply.json()["errors"]] == ["/notify"]
 
 
+@pytest.mark.need("NO14")
 def test_a_type_notifies_followers_of_the_topics_it_names(app: httpx.Client, user: str) -> None:
     """A new market in a category that the user follows: over the wire, as a list, and the explanation says which
     followers."""

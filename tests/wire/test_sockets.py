@@ -54,6 +54,7 @@ def refused(url: str, user: str, **options: Any) -> tuple[int, Any]:
     return response.status_code, json.loads(response.body or b"")
 
 
+@pytest.mark.need("LI2")
 def test_frames_are_those_of_the_stream(url: str, app: httpx.Client) -> None:
     """Name, id and data, in the same order; the id of either resumes the other."""
     publish(app, "wes", 3)
@@ -193,6 +194,7 @@ def test_socket_ends_with_its_token(url: str) -> None:
         assert set(names[1:]) <= {"heartbeat", "reauth"}
 
 
+@pytest.mark.need("LI5")
 def test_slow_reader_misses_nothing_and_delays_nobody(url: str, app: httpx.Client) -> None:
     """Megabytes for a socket that does not read: it has them when it does, and another of the same user at once."""
     events = [

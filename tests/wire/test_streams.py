@@ -44,6 +44,7 @@ def test_news_arrive_in_order(app: httpx.Client) -> None:
         assert (read.data["ids"], read.data["unread_count"], read.data["seq"]) == ([notice.data["id"]], 0, 2)
 
 
+@pytest.mark.need("LI1", "LI4")
 @pytest.mark.parametrize("way", ["header", "last_event_id", "lastEventId"])
 def test_resume_brings_all_that_was_missed(app: httpx.Client, way: str) -> None:
     """After any interruption the stream goes on with the next seq, however the cursor is sent."""
@@ -81,6 +82,7 @@ def test_list_and_stream_join(app: httpx.Client) -> None:
         assert [stream.next("notification").data["seq"] for _ in range(2)] == [2, 3]
 
 
+@pytest.mark.need("LI1")
 @pytest.mark.parametrize("cursor", ["nonsense", "other.1.1", "99", "\u00e9", "1.2.3.4", "-1"])
 def test_cursor_of_elsewhere_is_reset(app: httpx.Client, cursor: str) -> None:
     """A cursor that is not of this store is answered honestly, in the stream itself."""

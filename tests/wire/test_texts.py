@@ -16,6 +16,7 @@ FIELDS = {
 }
 
 
+@pytest.mark.need("IN2")
 def test_items_of_feeds_and_inboxes_carry_them(app: httpx.Client, user: str) -> None:
     """With the names, as they were sent; an event without them has none in feeds, and null in inboxes."""
     names = {"actor_name": "Alice", "object_title": "Rain?"}
@@ -32,6 +33,7 @@ def test_items_of_feeds_and_inboxes_carry_them(app: httpx.Client, user: str) -> 
     assert (bare.url, bare.actor_name, bare.object_title, bare.actor_image, bare.object_image) == (None,) * 5
 
 
+@pytest.mark.need("NO13")
 def test_a_message_is_verbatim_whatever_the_type_says(app: httpx.Client, user: str) -> None:
     """No template: braces stay, and a group shows that of its newest event; without one the template holds again."""
     rule = {"messages": {"en": {"other": "{count} times"}}}

@@ -86,6 +86,7 @@ FILTERS: tuple[dict[str, str], ...] = (
 )
 
 
+@pytest.mark.need("TR1")
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 @pytest.mark.parametrize("window", LENGTHS_S)
 def test_a_top_is_a_count_of_what_was_published(
@@ -100,6 +101,7 @@ def test_a_top_is_a_count_of_what_was_published(
         assert (reply.total, reply.exact, reply.error) == (len(occurrences), True, 0)
 
 
+@pytest.mark.need("TR3")
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 @pytest.mark.parametrize("window", LENGTHS_S)
 def test_a_comparison_has_the_count_and_the_rank_of_the_window_before(
@@ -117,6 +119,7 @@ def test_a_comparison_has_the_count_and_the_rank_of_the_window_before(
         tops.compared(said, asked.before().occurrences(published, by))
 
 
+@pytest.mark.need("TR3")
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 @pytest.mark.parametrize("window", LENGTHS_S)
 def test_a_series_is_a_count_of_what_was_published(
@@ -157,6 +160,7 @@ def test_a_filter_sees_every_write_before_it(tmp_path: Path) -> None:
         assert total() == 2
 
 
+@pytest.mark.need("TR1")
 def test_a_top_has_a_hundred_keys_by_default(tmp_path: Path) -> None:
     """Fewer on request; no more than a hundred. The fault: the default was 20."""
     with serving(tmp_path) as url, httpx.Client(base_url=url, timeout=30) as app:

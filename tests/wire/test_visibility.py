@@ -169,6 +169,7 @@ def everything(town: Town, user: str, client: httpx.Client) -> Iterator[tuple[st
                 assert not town.may_see(user, one), f"{user} cannot look up {one} by {path}"
 
 
+@pytest.mark.need("IN13")
 def test_no_route_shows_an_event_to_others(town: Town, viewer: tuple[str, httpx.Client]) -> None:
     """Random visibilities, every viewer, every route."""
     user, client = viewer
@@ -187,6 +188,7 @@ def pattern(path: str) -> str:
     return re.sub(r"\{\w+\}", "[^/]+", path)
 
 
+@pytest.mark.need("IN13")
 def test_counts_are_of_what_is_listed(town: Town, viewer: tuple[str, httpx.Client]) -> None:
     """A count of new items, and the points of a series, have no more than the pages show."""
     _, client = viewer
@@ -208,6 +210,7 @@ def test_counts_are_of_what_is_listed(town: Town, viewer: tuple[str, httpx.Clien
     assert new == sum(one.marker in feed for one in town.events[:30])
 
 
+@pytest.mark.need("IN13")
 @pytest.mark.parametrize("followers", [False, True])
 def test_trends_count_what_everybody_sees(tmp_path: Path, followers: bool) -> None:
     """And what followers see only if a setting says so: from memory and from the store, after a restart and a retraction."""
@@ -250,6 +253,7 @@ def test_a_feed_has_all_that_it_should(town: Town, viewer: tuple[str, httpx.Clie
         assert (one.marker in feed) == expected, f"{user}, {one}"
 
 
+@pytest.mark.need("IN13")
 def test_a_stream_shows_no_event_to_others(
     town: Town, viewer: tuple[str, httpx.Client], app: httpx.Client
 ) -> None:

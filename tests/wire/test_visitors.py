@@ -81,6 +81,7 @@ def test_no_route_is_open_by_default(tmp_path: Any) -> None:
             assert client.get(path.format(**PLACES)).status_code == 401
 
 
+@pytest.mark.need("FE16")
 def test_visitors_see_what_is_public_and_nothing_else(town: Town, anybody: httpx.Client) -> None:
     """Random visibilities on every route: pages, their counts of new events, and trends, which may count more for users."""
     public = [one for one in town.events if one.visibility == "public"]
