@@ -246,9 +246,12 @@ class World:
         """All pages of an inbox."""
         return self.read(self._inbox(user, False, None, "inbox"))
 
-    def inboxes(self, user: str, types: Sequence[Choice[str]]) -> list[tuple[object, ...]]:
-        """An inbox through each filter: the filter and one row after the other. Then the counters of these types."""
-        wants = product((None, *types), (False, True), get_args(InboxFilter))
+    def inboxes(self, user: str, types: Sequence[Choice[str]], seq: int) -> list[tuple[object, ...]]:
+        """An inbox at this seq through each filter, but of each type one alone, another at each seq: the filter and one row
+        after the other. Then the counters of these types."""
+        filters = list(product((False, True), get_args(InboxFilter)))
+        wants: list[tuple[Choice[str] | None, bool, InboxFilter]] = [(None, *one) for one in filters]
+        wants += [(type, *filters[(seq + n) % len(filters)]) for n, type in enumerate(types)]
 
         async def rows() -> list[tuple[object, ...]]:
             listed = [
@@ -475,8 +478,8 @@ def _same_feeds(law: World, found: World, user: str, want: FeedFilter) -> None:
 
 def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> None:
     types = [*map(only, verbs), Choice((), verbs[:1])]
-    alike(law, found, World.inboxes, user, types)
     (counts,) = law.counts([user])
+    alike(law, found, World.inboxes, user, types, counts.seq)
     for since in {0, counts.seq // 2, max(0, counts.seq - 3), counts.seq, counts.seq + 1}:
         for limit in (PAGE, ALL):
             alike(law, found, World.changes, user, since, limit)
