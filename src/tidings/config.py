@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -386,17 +387,23 @@ def _from_file(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: it is not TOML: {error or 'too many brackets'}") from None
-    for name in sorted(values.keys() - set(Settings.__struct_fields__)):
-        raise ConfigError(f"{file}: {shown(name)} is no setting{_meant(name, Settings.__struct_fields__)}")
+    _refuse(
+        f"{file}: {shown(name)} is no setting{_meant(name, Settings.__struct_fields__)}"
+        for name in sorted(values.keys() - set(Settings.__struct_fields__))
+    )
     types = values.get("types")
-    errors = [
+    _refuse(
         line
         for name, rule in (types.items() if isinstance(types, dict) else ())
         for line in _rule_errors(rule, f"{file}: types.{name}")
-    ]
-    if errors:
-        raise ConfigError("\n".join(errors[:MAX_FIELD_ERRORS]))
+    )
     return values
+
+
+def _refuse(errors: Iterable[str]) -> None:
+    """Raises ConfigError with these errors, a line each, if there are any."""
+    if lines := list(islice(errors, MAX_FIELD_ERRORS)):
+        raise ConfigError("\n".join(lines))
 
 
 def _in_folder(folder: Path, name: str, value: Any) -> Any:
@@ -442,17 +449,23 @@ def _without_infinity(value: object) -> object:
 def _from_environ(environ: Mapping[str, str]) -> dict[str, _Given]:
     ignored = {CONFIG_ENV, *CLIENT_VARIABLES, *service_links(environ)}
     names = sorted(name for name in environ if name.startswith(ENV_PREFIX) and name not in ignored)
-    given: dict[str, _Given] = {}
-    for variable in names:
-        name = variable.removeprefix(ENV_PREFIX).lower()
-        if name in FILE_ONLY:
-            raise ConfigError(f"the environment: {variable} is a table: it goes into the file")
-        if name not in Settings.__struct_fields__ or not variable.isupper():
-            clients = (one.removeprefix(ENV_PREFIX).lower() for one in CLIENT_VARIABLES)
-            meant = _meant(name, (*Settings.__struct_fields__, *clients), _variable)
-            raise ConfigError(f"the environment: {shown(variable)} is no setting{meant}")
-        given[name] = _Given(environ[variable], "the environment", variable)
-    return given
+    _refuse(filter(None, map(_variable_error, names)))
+    return {
+        variable.removeprefix(ENV_PREFIX).lower(): _Given(environ[variable], "the environment", variable)
+        for variable in names
+    }
+
+
+def _variable_error(variable: str) -> str:
+    """Why a variable of the environment gives no setting; "" if it gives one."""
+    name = variable.removeprefix(ENV_PREFIX).lower()
+    if name in FILE_ONLY:
+        return f"the environment: {variable} is a table: it goes into the file"
+    if name in Settings.__struct_fields__ and variable.isupper():
+        return ""
+    clients = (one.removeprefix(ENV_PREFIX).lower() for one in CLIENT_VARIABLES)
+    meant = _meant(name, (*Settings.__struct_fields__, *clients), _variable)
+    return f"the environment: {shown(variable)} is no setting{meant}"
 
 
 def _meant(name: str, known: Iterable[str], written: Callable[[str], str] = str) -> str:

@@ -102,6 +102,25 @@ def test_a_wrong_variable_is_named(environ: dict[str, str], named: str) -> None:
         load({}, environ, None)
 
 
+def test_all_unknown_settings_are_named_at_once(tmp_path: Path) -> None:
+    """The fault: of two misspelt names only the first was named, and the second at the next start."""
+    file = tmp_path / "tidings.toml"
+    file.write_text("prot = 1\nserver_urls = ''\n")
+    with pytest.raises(ConfigError) as in_file:
+        load({}, {}, file)
+    assert str(in_file.value).splitlines() == [
+        f"{file}: 'prot' is no setting; did you mean port?",
+        f"{file}: 'server_urls' is no setting; did you mean server_url?",
+    ]
+    with pytest.raises(ConfigError) as in_environ:
+        load({}, {"TIDINGS_PROT": "1", "TIDINGS_TYPES": "x", "TIDINGS_HOTS": "x"}, None)
+    assert [line.split()[2] for line in str(in_environ.value).splitlines()] == [
+        "'TIDINGS_HOTS'",
+        "'TIDINGS_PROT'",
+        "TIDINGS_TYPES",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
