@@ -269,6 +269,12 @@ def test_a_sender_that_is_none_stops_the_server(text: str) -> None:
         sender(text)
 
 
+def test_a_sender_that_is_missing_is_said_to_be() -> None:
+    """The fault: without ``mail_from`` the refusal read as if it were malformed."""
+    with pytest.raises(ConfigError, match=r"^smtp_url needs mail_from, the sender of mails"):
+        sender("")
+
+
 # --- handing over -----------------------------------------------------------------------------------------
 
 

@@ -81,6 +81,10 @@ def relay(url: str) -> Relay:
 
 def sender(mail_from: str) -> Address:
     """The sender of ``Name <address>``. Raises ConfigError when it is none."""
+    if not mail_from:
+        raise ConfigError(
+            "smtp_url needs mail_from, the sender of mails: an address, or Name <address>", "mail_from"
+        )
     try:
         return mailbox(mail_from)
     except ValueError:
