@@ -179,3 +179,11 @@ def test_a_client_refuses_them_too(client: Any, argument: str) -> None:
     """A list of keys failed in the first call; the message does not contain them."""
     with pytest.raises(TypeError, match=f"^{argument}: expected a string.*, got list$"):
         client("http://127.0.0.1:1", **{argument: ["secret"]})
+
+
+def test_an_argument_by_place_is_led_to_its_name() -> None:
+    """The fault: ``unread_count("1")`` got "too many positional arguments", which names no way out."""
+    with pytest.raises(TypeError, match=r"^too many positional arguments; these are given by name: user=, "):
+        called("unread_count", "1")
+    with pytest.raises(TypeError, match=r"^got an unexpected keyword argument 'usr'$"):
+        called("unread_count", usr="1")

@@ -29,7 +29,7 @@ def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def checked(*args: P.args, **named: P.kwargs) -> R:
-        bound = signature.bind(*args, **named)
+        bound = _bound(signature, args, named)
         takers = _takers(function)
         for name, value in bound.arguments.items():
             if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
@@ -39,6 +39,21 @@ def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
         return function(*bound.args, **bound.kwargs)
 
     return checked
+
+
+def _bound(
+    signature: inspect.Signature, args: Sequence[Any], named: Mapping[str, Any]
+) -> inspect.BoundArguments:
+    """The arguments by parameter. Raises TypeError, which names those that are given by name if too many are not."""
+    try:
+        return signature.bind(*args, **named)
+    except TypeError as error:
+        parameters = signature.parameters.values()
+        by_name = [f"{one.name}=" for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY]
+        by_place = [one for one in parameters if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        if by_name and len(args) > len(by_place):
+            raise TypeError(f"{error}; these are given by name: {', '.join(by_name)}") from None
+        raise
 
 
 def _taken(takers: Mapping[str, Take], name: str, value: Any) -> Any:
