@@ -48,7 +48,7 @@ NEEDS: Mapping[str, Need] = {
     ),
     "IN4": Need(
         "A repeated request with the same idempotency key has the same result, for a day at least and across "
-        "restarts; with another body it is refused."
+        "restarts; with another body, or while the first is in progress, it is refused."
     ),
     "IN5": Need(
         "An event reaches its targets and the followers of its actor, its object and its other topics."
