@@ -159,6 +159,20 @@ def test_a_group_is_acted_on_by_its_newest_event(store: Harness) -> None:
     assert [row.acted for row in store.rows("bob")] == [None, ACCEPTED]
 
 
+def test_what_returned_or_lost_its_newest_event_is_acted_on_by_what_it_shows(store: Harness) -> None:
+    """The fault: it was refused for ever in memory, as if another event had just joined the notification."""
+    returned = ask(store)
+    store.write(SnoozeNotifications("bob", (returned.id,), UNTIL))
+    store.clock.advance(HOUR_MS)
+    store.write(ReturnSnoozed("bob", (returned.id,), UNTIL))
+    assert act(store, returned).marked.updated == 1
+    kept, lost = store.publish(*(event(f"u{n}", "like", "item:1", targets=("bob",)) for n in range(2)))
+    group = store.rows("bob")[0]
+    assert tuple(group.event_ids) == (lost, kept)
+    store.write(Retract(lost))
+    assert act(store, Asked(group.id, kept)).marked.updated == 1
+
+
 def test_a_tombstone_and_an_erased_inbox_have_no_action(store: Harness) -> None:
     """An export has it; who returns under the name finds nothing."""
     asked = ask(store)

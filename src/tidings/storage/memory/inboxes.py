@@ -267,7 +267,11 @@ class MemoryInboxes(MemoryDeliveries):
         """Whether the newest event of a notification is this one."""
         groups = [person.inbox.groups[number] for number in own if number in person.inbox.groups]
         entry = self._entry(event_id)
-        return any(entry is not None and entry.key == group.items.get(group.order) for group in groups)
+        return any(
+            entry is not None and entry.key == group.items[max(group.items)]
+            for group in groups
+            if group.items
+        )
 
     def _read_inbox(self, read: MarkAllNotificationsRead) -> InboxUpdateResult:
         person = self._peek(read.user)
