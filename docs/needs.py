@@ -111,9 +111,8 @@ NEEDS: Mapping[str, Need] = {
     "FE13": Need("A user who was away for months gets a full first page at once."),
     "FE14": Need("Each item of a feed states why it is there."),
     "FE15": Need(
-        "The activity of all users and of a topic has the viewer's blocks, new counts and a stream, without a "
-        "follow.",
-        "the viewer's read state there",
+        "The activity of all users and of a topic has the viewer's blocks and read state, new counts and a stream, "
+        "without a follow."
     ),
     "FE16": Need(
         "Visitors without a credential read public activity, trends and their streams; named origins read it from "

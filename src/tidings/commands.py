@@ -402,23 +402,38 @@ class Commands:
         _check_limit(changed, "other_id", "blocked users", "max_blocks_per_user")
         return bool(changed.updated)
 
-    async def read_feed(self, user: str, event_ids: Sequence[str]) -> CommandResult:
-        """Mark feed items read. Ids that are not in the feed are skipped."""
-        return await self._change(MarkFeedRead(user, tuple(event_ids)))
+    async def read_feed(
+        self, user: str, event_ids: Sequence[str], activity: str | None = None
+    ) -> CommandResult:
+        """Mark feed items read, or events of ``activity``, as in MarkFeedRead. Ids that are not in it are skipped."""
+        return await self._change(MarkFeedRead(user, tuple(event_ids), None, activity))
 
-    async def read_all_of_feed(self, user: str, up_to: int | None) -> tuple[CommandResult, str | None]:
-        """Mark a feed read up to a position. Also returns the token that undoes it, None if nothing changed."""
-        changed = await self._change(MarkFeedRead(user, None, up_to))
+    async def read_all_of_feed(
+        self, user: str, up_to: int | None, activity: str | None = None
+    ) -> tuple[CommandResult, str | None]:
+        """Mark a feed, or ``activity``, read up to a position. Also returns the token that undoes it, None if nothing
+        changed. Raises InvalidFields over the maximum number of topics with a read-all of a user."""
+        changed = await self._change(MarkFeedRead(user, None, up_to, activity))
+        if changed.limit:
+            wrong = (
+                f"expected read-alls of up to {changed.limit:,} topics by one user, got one of another topic; "
+                "event_ids marks its events"
+            )
+            raise InvalidFields(errors=(FieldError("/topic", wrong),))
         if not changed.marked:
             return changed, None
         return changed, self._token(changed.marked, _undoing_feed(user))
 
-    async def unread_feed(self, user: str, event_ids: Sequence[str]) -> CommandResult:
-        """Mark feed items unread, whether a mark or a read-all read them. Ids that are not in the feed are skipped."""
-        return await self._change(MarkFeedUnread(user, tuple(event_ids)))
+    async def unread_feed(
+        self, user: str, event_ids: Sequence[str], activity: str | None = None
+    ) -> CommandResult:
+        """Mark feed items, or events of ``activity``, unread, whether a mark or a read-all read them. Ids that are not in it
+        are skipped."""
+        return await self._change(MarkFeedUnread(user, tuple(event_ids), activity))
 
     async def undo_feed(self, user: str, token: str) -> CommandResult:
-        """Undo the read-all of a feed of this token, as :meth:`undo` does that of an inbox, with the same errors."""
+        """Undo the read-all, of a feed or of activity, of this token, as :meth:`undo` does that of an inbox, with the
+        same errors."""
         return await self._change(UndoMarkFeedRead(user, self._undone(token, _undoing_feed(user))))
 
     async def mark(self, user: str, ids: Sequence[str], state: NotificationState) -> InboxUpdateResult:

@@ -23,6 +23,13 @@ def feed_item(item: FeedItem) -> bytes:
     return with_members(item.body, b',"read_at":"%b"%b' % (read_at, _reason(item.reason, item.topic)))
 
 
+def activity_item(item: FeedItem) -> bytes:
+    """An event of activity, with the time at which the viewer read it."""
+    if item.read_at is None:
+        return with_members(item.body, b',"read_at":null')
+    return with_members(item.body, b',"read_at":"%b"' % rfc3339(item.read_at).encode())
+
+
 def event_with_targets(entry: LogEntry) -> bytes:
     """An event as servers see it."""
     return with_members(entry.body, b',"target_user_ids":' + _encode(entry.targets))

@@ -5,13 +5,15 @@ from typing import NamedTuple
 
 
 class FeedMark(NamedTuple):
-    """A change of a feed's read state, at a position of its own. These events, or (without any) all up to position
-    ``up_to``, were marked read at ``at`` (milliseconds), or unread (None)."""
+    """A change of a user's read state, at a position of its own. These events, or (without any) all up to position
+    ``up_to``, were marked read at ``at`` (milliseconds), or unread (None). ``activity``: of which list the ``up_to`` is, as
+    in MarkFeedRead."""
 
     position: int
     at: int | None
     event_ids: tuple[str, ...] = ()
     up_to: int | None = None
+    activity: str | None = None
 
 
 class Retraction(NamedTuple):
@@ -22,7 +24,7 @@ class Retraction(NamedTuple):
 
 
 class FeedReset(NamedTuple):
-    """A read-all of a feed was undone, or some were merged, at a position of its own: the items whose read time changed by
+    """A read-all was undone, or some were merged, at a position of its own: the items whose read time changed by
     that are not listed."""
 
     position: int

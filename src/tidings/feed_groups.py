@@ -5,12 +5,13 @@ from msgspec import UNSET, UnsetType
 
 from tidings.config import Settings
 from tidings.cursors import Cursors
-from tidings.event_json import feed_item
-from tidings.feeds import Reply, continuation, join, question_of, trimmed
+from tidings.event_json import activity_item, feed_item
+from tidings.feeds import Reply, continuation, join, question_of, reads, trimmed
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
 from tidings.first_pages import CachedPage, FirstPages
 from tidings.grouping import FeedGroup, GroupCursor, GroupPage, GroupRule
 from tidings.ids import MAX_KEY, ms_of
+from tidings.model import FeedItem
 from tidings.ports import Store
 from tidings.public_head import PublicHead
 from tidings.timeutil import rfc3339
@@ -122,7 +123,8 @@ def _json(
     """``windows``: the limits of segments that were shown, by their end."""
     newest = _newest(group.items[0].body)
     of_feed = isinstance(what, FeedOf)
-    items = [feed_item(item) if of_feed else item.body for item in group.items]
+    has_read_state = isinstance(what, FeedOf) or reads(what.viewer)
+    items = [_item(item, of_feed, has_read_state) for item in group.items]
     read_at = None if group.read_at is None else rfc3339(group.read_at)
     window = windows.get(group.end)
     if window is None:
@@ -135,8 +137,8 @@ def _json(
             group.object_id,
             newest.object_title,
             group.count,
-            group.count - group.read if of_feed else UNSET,
-            read_at if of_feed else UNSET,
+            group.count - group.read if has_read_state else UNSET,
+            read_at if has_read_state else UNSET,
             group.actors,
             group.actor_count,
             [msgspec.Raw(trimmed(item, fields) if fields else item) for item in items],
@@ -144,6 +146,12 @@ def _json(
             window,
         )
     )
+
+
+def _item(item: FeedItem, of_feed: bool, has_read_state: bool) -> bytes:
+    if of_feed:
+        return feed_item(item)
+    return activity_item(item) if has_read_state else item.body
 
 
 def _window(group: FeedGroup) -> dict[str, str]:

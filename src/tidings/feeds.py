@@ -11,7 +11,7 @@ import msgspec
 from tidings.config import KIB, Settings
 from tidings.cursors import Cursors
 from tidings.errors import BadParameter, FieldError, NotFound
-from tidings.event_json import event_with_targets, feed_item, with_members
+from tidings.event_json import activity_item, event_with_targets, feed_item, with_members
 from tidings.events import EventBody
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf, Since, SinceTime
 from tidings.first_pages import CachedPage, FirstPages
@@ -85,15 +85,16 @@ class FeedReader:
         fields: tuple[str, ...] = (),
         viewer: str = "",
     ) -> Reply:
-        """A page of the activity of a topic, or (None) of all; for a viewer ("": none) without the events that a block
-        hides. Raises BadParameter."""
+        """A page of the activity of a topic, or (None) of all; for a viewer ("": none) with the read state of events, and
+        without those that a block hides. Raises BadParameter."""
         question = question_of(f"activity|{viewer}", topic, want)
         before = self._cursors.read(cursor, question)
         position = self._public.position  # before the page is read: it has all public events up to this one
         page = await self._store.activity(topic, want, limit, before, viewer or None)
         if viewer == VISITOR:
             page = page._replace(position=max((position, *(item.position for item in page.items))))
-        return _reply(*self._made(page, question, [item.body for item in page.items], fields))
+        items = [activity_item(item) for item in page.items] if reads(viewer) else _bodies(page)
+        return _reply(*self._made(page, question, items, fields))
 
     def _made(
         self, page: Page, question: str, items: list[bytes], fields: tuple[str, ...]
@@ -227,6 +228,15 @@ class FeedReader:
                 }
             )
         )
+
+
+def reads(viewer: str | None) -> bool:
+    """Whether a viewer of activity has a read state."""
+    return viewer not in (None, "", VISITOR)
+
+
+def _bodies(page: Page) -> list[bytes]:
+    return [item.body for item in page.items]
 
 
 def key_of_event(ids: EventIds, since: str) -> int:

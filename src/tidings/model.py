@@ -161,22 +161,25 @@ class SetBlock(msgspec.Struct, frozen=True):
 
 class MarkFeedRead(msgspec.Struct, frozen=True):
     """Mark feed items read, the user's own included: these ids, or (``event_ids=None``) all up to position ``up_to``, or
-    all."""
+    all. ``activity``: not of the feed (None) but of the activity of this topic, or of EVERYBODY; ids then may be of any
+    activity page."""
 
     user: str
     event_ids: tuple[str, ...] | None = None
     up_to: int | None = None
+    activity: str | None = None
 
 
 class MarkFeedUnread(msgspec.Struct, frozen=True):
-    """Mark these feed items unread, whether a mark or a read-all read them."""
+    """Mark these feed items unread, whether a mark or a read-all read them; or events of activity, as in MarkFeedRead."""
 
     user: str
     event_ids: tuple[str, ...]
+    activity: str | None = None
 
 
 class UndoMarkFeedRead(msgspec.Struct, frozen=True):
-    """Undo the read-all of the feed that took ``position``: items that it alone marked read are unread again."""
+    """Undo the read-all, of a feed or of activity, that took ``position``: what it alone marked read is unread again."""
 
     user: str
     position: int
@@ -313,8 +316,8 @@ class Published(NamedTuple):
 class CommandResult(NamedTuple):
     """The outcome of a command that changes at most one thing, or ``updated`` of many (of Backfill: its id). ``gone``: the
     event that a Retract removed. ``marked``: the position that a change of the read state of a feed took, 0 if there was
-    none. ``limit``: the maximum number of mutes or blocks of a user if the command was refused because of that; otherwise
-    0."""
+    none. ``limit``: the maximum number of mutes, blocks or topics with a read-all of a user if the command was refused
+    because of that; otherwise 0."""
 
     updated: int
     position: int = 0

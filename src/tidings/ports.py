@@ -95,12 +95,16 @@ class FeedViews(Protocol):
     with Unavailable if all users have. A cancelled read ends. A read that begins after a write was acknowledged sees that
     write.
 
-    An item, also of the user's own events, is read if it was marked read by its id, or by a read-all up to its position or a
-    later one, and not marked unread since. Only items in the feed are marked by id; a read-all covers positions, to the last
-    event at most, and so the items that a later follow adds there. A change of state without effect takes no position;
-    ``updated`` counts the items of the feed that were really changed. UndoMarkFeedRead restores the items that only that
-    read-all marked read. Read-alls of a feed are merged when as many are in force as in an inbox, at a position of its own:
-    of all that were ever merged, the first of those that go furthest stays. An item that was marked unread before keeps the
+    An event, also one of the user's own, has one read state for a user, in the feed and in activity. It is read if it was
+    marked read by its id, or by a read-all, up to its position or a later one, of a list that has it now: the feed, the
+    activity of all users, or that of a topic; and not marked unread since. Only events in the feed, or (with ``activity``)
+    on a page of activity, are marked by id; a read-all covers positions, to the last event at most, and so the items that a
+    later follow adds there. One that was marked unread is read by a later read-all of a list that has it then. A change of
+    state without effect takes no position, nor does a read-all of a topic without events that reach followers. One of more
+    topics than MAX_TOPICS_READ is refused with that ``limit``. ``updated`` counts the items that were really changed, at
+    most MAX_COUNTED of activity. UndoMarkFeedRead restores the items that only that read-all marked
+    read. Read-alls of a user are merged when as many are in force as in an inbox, at a position of its own: of all of a
+    list that were ever merged, the first of those that go furthest stays. An item that was marked unread before keeps the
     time of the read-all that read it again.
     """
 
@@ -127,7 +131,8 @@ class FeedViews(Protocol):
     ) -> Page:
         """The same for the public events of one topic, or (None) of all users; ``narrowest``: with less visible events too.
         The page of a topic also has the events for followers if the ``viewer`` follows the topic now or is their actor.
-        Read state and mutes have no effect; an event is left out if there is a block between the viewer and its actor."""
+        Items have the viewer's read state, and no reason. Mutes have no effect; an event is left out if there is a block
+        between the viewer and its actor."""
         ...
 
     async def feed_since(self, user: str, after: int, limit: int, scope: ActivityScope = FEED_ALONE) -> Page:
@@ -191,7 +196,7 @@ class FeedGroups(Protocol):
         rule: GroupRule,
     ) -> GroupPage:
         """A page of ``limit`` groups, newest first, or the last, or a ``partial`` one; ``at``: the end of the page before.
-        ``read`` is 0 for activity."""
+        ``read`` is 0 for activity without a viewer."""
         ...
 
 

@@ -19,10 +19,10 @@ from tidings.cli.tail import line as line_of
 from tidings.cli.tail import news, shown
 from tidings.client import (
     Activity,
+    ActivityItem,
     Changed,
     Client,
     Counts,
-    Event,
     FeedItem,
     FeedRead,
     Item,
@@ -143,9 +143,9 @@ def page(position: int) -> ActivityPage:
     return ActivityPage((nod(position),), position=position)
 
 
-def nod(position: int, **more: Any) -> Event:
+def nod(position: int, **more: Any) -> ActivityItem:
     """An event as it is read."""
-    return Event(
+    return ActivityItem(
         event_id=str(position),
         position=position,
         actor_id="ann",

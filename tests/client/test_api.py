@@ -36,6 +36,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "activity_new": (0, "market:1"),
     "mark_feed_unread": (["1"],),
     "undo_feed_read": ("token",),
+    "mark_activity_unread": (["1"],),
+    "undo_activity_read": ("token",),
     "activity": ("market:1",),
     "changes": (0,),
     "mark": ("n1-1", "read"),

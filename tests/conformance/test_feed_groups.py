@@ -186,14 +186,16 @@ def test_a_group_knows_how_many_of_its_items_are_read(store: Harness) -> None:
     assert states() == [(1, 0, None), (3, 2, None)]
 
 
-def test_groups_of_activity_have_no_read_state(store: Harness) -> None:
-    """Nor have they items that everybody may not see."""
+def test_groups_of_activity_have_the_read_state_of_the_viewer(store: Harness) -> None:
+    """They have no items that everybody may not see."""
     store.publish(
         event("alice", targets=("bob",)), event("cy", targets=("bob",), visibility=Visibility.RECIPIENTS)
     )
     store.write(MarkFeedRead("bob"))
     (group,) = partitioned(store, ActivityOf(None, "bob"))
-    assert (group.count, group.read, group.read_at, group.actors) == (1, 0, None, ("alice",))
+    assert (group.count, group.read, group.read_at, group.actors) == (1, 1, START_MS, ("alice",))
+    (group,) = partitioned(store, ActivityOf(None))
+    assert (group.count, group.read, group.read_at) == (1, 0, None)
     (group,) = partitioned(store, FeedOf("bob"))
     assert (group.count, group.read, group.read_at) == (2, 2, START_MS)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tidings.actions import ActedBy
+from tidings.activity_scope import EVERYBODY
 from tidings.backfills import Backfill
 from tidings.endpoint_commands import (
     AddEndpoint,
@@ -267,8 +268,10 @@ follows = st.builds(Follow, users, topics, backfill=st.sampled_from((0, 1, 3, 10
 unfollows = st.tuples(users, st.integers(0, 9), st.booleans()).map(
     lambda t: lambda h: Unfollow(t[0], h.followed(t[0], t[1]), t[2])
 )
-read_feeds = st.tuples(users, back).map(
-    lambda t: lambda h: MarkFeedRead(t[0], None, behind(h.position(), t[1]))
+lists = st.sampled_from((None, None, EVERYBODY, "item:1", *TOPICS))
+"""What a read-all or a mark by ids is of: a feed, or activity."""
+read_feeds = st.tuples(users, back, lists).map(
+    lambda t: lambda h: MarkFeedRead(t[0], None, behind(h.position(), t[1]), t[2])
 )
 read_inboxes = st.tuples(users, back, st.none() | verbs).map(
     lambda t: lambda h: MarkAllNotificationsRead(t[0], behind(h.seq(t[0]), t[1]), t[2])
@@ -278,11 +281,11 @@ seen_inboxes = st.tuples(users, back).map(
 )
 undos = st.integers(0, 3).map(lambda n: lambda h: h.undo(n))
 retracts = st.integers(0, 30).map(lambda n: lambda h: Retract(h.event_id(n)))
-read_ids = st.tuples(users, refs).map(
-    lambda t: lambda h: MarkFeedRead(t[0], tuple(h.event_id(n) for n in t[1]))
+read_ids = st.tuples(users, refs, lists).map(
+    lambda t: lambda h: MarkFeedRead(t[0], tuple(h.event_id(n) for n in t[1]), None, t[2])
 )
-unread_ids = st.tuples(users, refs).map(
-    lambda t: lambda h: MarkFeedUnread(t[0], tuple(h.event_id(n) for n in t[1]))
+unread_ids = st.tuples(users, refs, lists).map(
+    lambda t: lambda h: MarkFeedUnread(t[0], tuple(h.event_id(n) for n in t[1]), t[2])
 )
 feed_undos = st.integers(0, 3).map(lambda n: lambda h: h.undo_feed(n))
 marks = st.tuples(users, refs, st.sampled_from(NotificationState)).map(
@@ -343,7 +346,7 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (4, unfollows),
     (2, fixed(masks)),
     (2, unmasks),
-    (2, read_feeds),
+    (3, read_feeds),
     (2, read_ids),
     (2, unread_ids),
     (1, feed_undos),

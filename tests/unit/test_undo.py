@@ -10,7 +10,7 @@ from tidings.commands import UNDO_MS, Commands
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.cursors import Cursors
-from tidings.errors import BadParameter, Gone
+from tidings.errors import BadParameter, Gone, InvalidFields
 from tidings.model import Publish
 from tidings.projections.runner import Runner
 from tidings.testing import FakeClock, MemoryStore, event
@@ -62,5 +62,23 @@ def test_another_user_cannot_undo_it() -> None:
             _, token = await ingest.read_all("zoe", None, None)
             with pytest.raises(BadParameter, match=r"undo: expected .* got a damaged one"):
                 await ingest.undo("bob", token or "")
+
+    asyncio.run(play())
+
+
+def test_a_read_all_of_one_topic_too_many_names_the_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing bounded the topics with a read-all of a user."""
+    monkeypatch.setattr("tidings.activity_scope.MAX_TOPICS_READ", 1)
+
+    async def play() -> None:
+        async with service(FakeClock()) as ingest:
+            await ingest.read_all_of_feed("zoe", None, "user:ann")
+            with pytest.raises(InvalidFields) as refused:
+                await ingest.read_all_of_feed("zoe", None, "item:1")
+            (error,) = refused.value.errors
+            assert error.pointer == "/topic"
+            assert error.detail.startswith(
+                "expected read-alls of up to 1 topics by one user, got one of another"
+            )
 
     asyncio.run(play())

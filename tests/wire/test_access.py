@@ -53,7 +53,7 @@ REMINDER = {
     "user_ids": [OWNER],
     "deliver_at": "2126-01-01T00:00:00Z",
 }
-FEED_UNDO = "/v1/feed/undo"
+FEED_UNDO, ACTIVITY_UNDO = "/v1/feed/undo", "/v1/activity/undo"
 WORDS = ("read", "unread", "seen", "unseen", "archive", "unarchive", "unsnooze", "pin", "unpin")
 BODIES: dict[str, Any] = {
     "/v1/events": event(),
@@ -61,6 +61,9 @@ BODIES: dict[str, Any] = {
     "/v1/feed/read": {"all": True},
     "/v1/feed/unread": {"event_ids": ["none"]},
     FEED_UNDO: {"undo": "made up"},
+    "/v1/activity/read": {"all": True},
+    "/v1/activity/unread": {"event_ids": ["none"]},
+    ACTIVITY_UNDO: {"undo": "made up"},
     **{f"/v1/notifications/{word}": {"ids": ["n0-0"]} for word in WORDS},
     "/v1/notifications/snooze": {"ids": ["n0-0"], "until": "2199-01-01T00:00:00Z"},
     "/v1/notifications/{id}/snooze": {"until": "2199-01-01T00:00:00Z"},
@@ -111,7 +114,7 @@ def expected(route: Route, who: str) -> set[int]:
             return {426}  # these are plain requests
         if route.path == SESSION and route.method == "PUT" and who == "key":
             return {403}  # a key may not go into a cookie
-        return {400} if route.path in (UNDO, FEED_UNDO) else {200, 201, 202, 204, 404}
+        return {400} if route.path in (UNDO, FEED_UNDO, ACTIVITY_UNDO) else {200, 201, 202, 204, 404}
     return {401} if who in STRANGERS else {403}
 
 

@@ -178,6 +178,7 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], set[str]]] = {
         event(audience="*", topics=MANY, expires_at="1980-01-01T00:00:00Z", target_user_ids=["u"]),
         {"/topics", "/expires_at", "/target_user_ids"},
     ),
+    "/v1/activity/read": ({"all": True, "up_to": -1, "topic": "market"}, {"/up_to", "/topic"}),
     "/v1/feed/read": ({"event_ids": ["a"], "all": True, "up_to": -1}, {"", "/up_to"}),
     "/v1/preferences": (
         {

@@ -153,7 +153,7 @@ CASES = (
     parameter("unknown name in fields", "fields=event_id,nonsense", pointer="fields"),
     parameter("empty field", "fields=event_id,", pointer="fields"),
     parameter("field of feeds in activity", "fields=reason", "/v1/activity", pointer="fields"),
-    parameter("read in activity", "read=true", "/v1/activity", pointer="read"),
+    parameter("read of activity is neither", "read=maybe", "/v1/activity", pointer="read"),
     parameter("filter that is not UTF-8", "verb=%FF"),
     parameter("since is missing", "", "/v1/feed/new", pointer="since"),
     parameter("all parameters are wrong", "x=1&limit=0&read=maybe", pointer=("x", "limit", "read")),

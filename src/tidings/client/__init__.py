@@ -22,7 +22,7 @@ from tidings.client.items import (
     Seen,
 )
 from tidings.client.replies import NewAction, NewEvent, NewReminder, Preferences, QuietHours
-from tidings.client.shapes import ActivityGroup, Event, FeedGroup, FeedItem, Notification
+from tidings.client.shapes import ActivityGroup, ActivityItem, Event, FeedGroup, FeedItem, Notification
 from tidings.client.subscription import SubscriptionMachine
 from tidings.client.sync import Client, Subscription
 from tidings.client.timeouts import SubscriptionTimeouts
@@ -30,6 +30,7 @@ from tidings.client.timeouts import SubscriptionTimeouts
 __all__ = [
     "Activity",
     "ActivityGroup",
+    "ActivityItem",
     "AsyncClient",
     "AsyncSubscription",
     "Changed",

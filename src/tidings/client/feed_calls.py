@@ -5,7 +5,7 @@ from typing import Any, Unpack
 
 from tidings.client import replies
 from tidings.client.descriptors import listing, operation
-from tidings.client.filters import FeedFilters, Filters, Since, filter_parameters, moment
+from tidings.client.filters import ActivityFilters, FeedFilters, Since, filter_parameters, moment
 from tidings.client.request import Call, Series, call, part
 from tidings.client.shapes import FeedGroupPage, FeedPage, NewCount
 from tidings.client.user_calls import UserCalls, pages
@@ -110,6 +110,40 @@ class FeedCalls(UserCalls):
         return call("POST", "/v1/feed/undo", replies.UpdateResult, query=query, body=body)
 
     @operation
+    def mark_activity_read(
+        self,
+        event_ids: Sequence[str] | None = None,
+        *,
+        of_topic: str | None = None,
+        user: str | None = None,
+        up_to: int | None = None,
+    ) -> Call[replies.FeedReadResult]:
+        """Mark these events read, in the feed of the user or not; or, without any, all activity of a topic, or of all users,
+        up to a position (default: its end). The token ``undo`` in the response to the latter can undo it for ten
+        minutes."""
+        body: dict[str, object] = {"all": True} if event_ids is None else {"event_ids": list(event_ids)}
+        body |= {} if up_to is None else {"up_to": up_to}
+        safe = event_ids is not None or up_to is not None
+        query, body = self._about(user), body | _topic(of_topic)
+        return call(
+            "POST", "/v1/activity/read", replies.FeedReadResult, query=query, body=body, repeatable=safe
+        )
+
+    @operation
+    def mark_activity_unread(
+        self, event_ids: Sequence[str], *, of_topic: str | None = None, user: str | None = None
+    ) -> Call[replies.UpdateResult]:
+        """Mark these events unread, whether a mark or a read-all read them."""
+        query, body = self._about(user), {"event_ids": list(event_ids)} | _topic(of_topic)
+        return call("POST", "/v1/activity/unread", replies.UpdateResult, query=query, body=body)
+
+    @operation
+    def undo_activity_read(self, token: str, *, user: str | None = None) -> Call[replies.UpdateResult]:
+        """Undo a read-all of activity."""
+        query, body = self._about(user), {"undo": token}
+        return call("POST", "/v1/activity/undo", replies.UpdateResult, query=query, body=body)
+
+    @operation
     def activity_page(
         self,
         /,
@@ -119,7 +153,7 @@ class FeedCalls(UserCalls):
         cursor: str | None = None,
         limit: int = 20,
         since: Since | None = None,
-        **filters: Unpack[Filters],
+        **filters: Unpack[ActivityFilters],
     ) -> Call[replies.ActivityPage]:
         """A page of the activity of a topic, or of all users, newest first, as the user sees it; with ``since`` also the
         number of new events."""
@@ -128,7 +162,7 @@ class FeedCalls(UserCalls):
 
     @listing
     def activity(
-        self, /, of_topic: str | None = None, *, user: str | None = None, **filters: Unpack[Filters]
+        self, /, of_topic: str | None = None, *, user: str | None = None, **filters: Unpack[ActivityFilters]
     ) -> Series[replies.ActivityPage]:
         """All activity of a topic, or of all users, newest first, as the user sees it."""
         query = self._about(user) | filter_parameters(filters)
@@ -144,7 +178,7 @@ class FeedCalls(UserCalls):
         cursor: str | None = None,
         limit: int = 20,
         since: Since | None = None,
-        **filters: Unpack[Filters],
+        **filters: Unpack[ActivityFilters],
     ) -> Call[replies.ActivityGroupPage]:
         """A page of the activity of a topic, or of all users, in groups of similar events, as the user sees it."""
         page = {"group": True} | _page(cursor, limit, since)
@@ -153,7 +187,7 @@ class FeedCalls(UserCalls):
 
     @listing
     def activity_groups(
-        self, /, of_topic: str | None = None, *, user: str | None = None, **filters: Unpack[Filters]
+        self, /, of_topic: str | None = None, *, user: str | None = None, **filters: Unpack[ActivityFilters]
     ) -> Series[replies.ActivityGroupPage]:
         """All activity of a topic, or of all users, in groups of similar events, newest first, as the user sees it."""
         query = self._about(user) | {"group": True} | filter_parameters(filters)
@@ -167,13 +201,17 @@ class FeedCalls(UserCalls):
         of_topic: str | None = None,
         *,
         user: str | None = None,
-        **filters: Unpack[Filters],
+        **filters: Unpack[ActivityFilters],
     ) -> Call[NewCount]:
         """Count the events of a topic, or of all users, after a position, an event (its id) or a time, as the user sees
         them."""
         path = "/v1/activity/new" if of_topic is None else f"/v1/topics/{part(of_topic)}/new"
         query = self._about(user) | {"since": moment(since)} | filter_parameters(filters)
         return call("GET", path, NewCount, query=query)
+
+
+def _topic(topic: str | None) -> dict[str, object]:
+    return {} if topic is None else {"topic": topic}
 
 
 def _activity(topic: str | None) -> str:

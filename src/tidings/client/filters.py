@@ -29,10 +29,15 @@ class Filters(TypedDict, total=False):
     to: datetime
 
 
-class FeedFilters(Filters, total=False):
-    """In addition: only items that are ``read``, or are not; the user's own events too."""
+class ActivityFilters(Filters, total=False):
+    """In addition: only items that the user has ``read``, or has not."""
 
     read: bool
+
+
+class FeedFilters(ActivityFilters, total=False):
+    """In addition: the user's own events too."""
+
     include_own: bool
 
 

@@ -56,13 +56,15 @@ class Activity(Struct, frozen=True, kw_only=True):
 
 class FeedRead(Struct, frozen=True, kw_only=True):
     """Items of the feed were marked read at ``read_at``, or unread (None), on any device: these ``event_ids``; or, if
-    ``up_to`` is not None, all unread ones with a position up to it."""
+    ``up_to`` is not None, all unread ones with a position up to it: of the feed, or (``activity``) of the activity of a
+    topic or of "all" users."""
 
     read_at: datetime | None
     position: int
     cursor: str
     event_ids: tuple[str, ...] = ()
     up_to: int | None = None
+    activity: str | None = None
 
 
 class Retracted(Struct, frozen=True, kw_only=True):

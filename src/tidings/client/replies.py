@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from tidings.client.errors import FieldError
-from tidings.client.shapes import ActivityGroup, Event, FeedItem
+from tidings.client.shapes import ActivityGroup, ActivityItem, FeedItem
 
 
 class NewAction(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -146,7 +146,7 @@ class BlocksPage(Struct, frozen=True):
 class ActivityPage(Struct, frozen=True):
     """A page of activity, newest first. ``new_count`` as in a page of a feed."""
 
-    items: tuple[Event, ...]
+    items: tuple[ActivityItem, ...]
     next_cursor: str | None = None
     has_more: bool = False
     position: int = 0

@@ -183,6 +183,12 @@ class Reason(Struct, frozen=True):
     topic: str | None = None
 
 
+class ActivityItem(Event, frozen=True, kw_only=True):
+    """An event of activity, for a user with the time at which they read it."""
+
+    read_at: datetime | None = None
+
+
 class FeedItem(Event, frozen=True, kw_only=True):
     """An event in a user's feed."""
 
@@ -213,7 +219,8 @@ class GroupWindow(Struct, frozen=True, rename={"from_": "from"}):
 
 class ActivityGroup(Struct, frozen=True, kw_only=True):
     """Similar events, of one verb and one object within a window: the newest ``items`` and ``actors``, and the numbers of
-    all. ``created_at`` is that of the newest item."""
+    all. ``created_at`` is that of the newest item. For a user, ``read_at`` is None while one of them is unread, and the time
+    of the last mark then."""
 
     group_id: str
     verb: str
@@ -225,15 +232,15 @@ class ActivityGroup(Struct, frozen=True, kw_only=True):
     window: GroupWindow
     object_title: str | None = None
     actors: tuple[str, ...] = ()
-    items: tuple[Event, ...] = ()
+    unread_count: int = 0
+    read_at: datetime | None = None
+    items: tuple[ActivityItem, ...] = ()
 
 
 class FeedGroup(ActivityGroup, frozen=True, kw_only=True):
     """Similar items of a feed. ``read_at`` is None while one of them is unread, and the time of the last mark then."""
 
-    unread_count: int = 0
-    read_at: datetime | None = None
-    items: tuple[FeedItem, ...] = ()
+    items: tuple[FeedItem, ...] = ()  # type: ignore[assignment]
 
 
 class FeedGroupPage(Struct, frozen=True, kw_only=True):

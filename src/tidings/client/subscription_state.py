@@ -46,6 +46,7 @@ class FeedReadFrame(msgspec.Struct, kw_only=True):
     read_at: datetime | None = None
     event_ids: tuple[str, ...] = ()
     up_to: int | None = None
+    activity: str | None = None
 
 
 class RetractedFrame(msgspec.Struct):
@@ -129,6 +130,7 @@ class SubscriptionState:
             cursor=self.cursor,
             event_ids=frame.event_ids,
             up_to=frame.up_to,
+            activity=frame.activity,
         )
 
     def retracted(self, frame: RetractedFrame, id: str) -> Retracted | None:

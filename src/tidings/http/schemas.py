@@ -97,6 +97,12 @@ class FeedItem(Event, kw_only=True):
     reason: Reason
 
 
+class ActivityEvent(Event, kw_only=True):
+    """An event of activity, for a user with the time at which they read it."""
+
+    read_at: Time | UnsetType | None = UNSET
+
+
 class PageOfEvents(Schema, kw_only=True):
     """What pages of events and of their groups have beside the items."""
 
@@ -119,7 +125,7 @@ class FeedPage(PageOfEvents, kw_only=True):
 class ActivityPage(PageOfEvents, kw_only=True):
     """A page of events, newest first. ``new_count`` as in a page of a feed."""
 
-    items: list[Event]
+    items: list[ActivityEvent]
 
 
 class GroupWindow(Schema):
@@ -132,7 +138,8 @@ class GroupWindow(Schema):
 class ActivityGroup(Schema, kw_only=True):
     """Similar events, of one verb and one object within a window. ``actors`` and ``items`` are the newest few,
     ``count`` and ``actor_count`` the numbers of all. ``created_at`` is that of the newest item. ``group_id`` stays the same
-    while items are added."""
+    while items are added. For a user, ``read_at`` is null while one of them is unread, and the time of the last mark
+    then."""
 
     group_id: str
     verb: str
@@ -142,9 +149,11 @@ class ActivityGroup(Schema, kw_only=True):
     count: Count
     actors: list[str]
     actor_count: Count
-    items: list[Event]
+    items: list[ActivityEvent]
     created_at: Time
     window: GroupWindow
+    unread_count: Count | UnsetType = UNSET
+    read_at: Time | UnsetType | None = UNSET
 
 
 class FeedGroup(ActivityGroup, kw_only=True):
@@ -196,8 +205,8 @@ class UpdateResult(Schema):
 
 
 class FeedReadResult(UpdateResult, kw_only=True):
-    """The same of items that were read. ``undo``: the token by which a read-all can be undone for ten minutes, null if it
-    changed nothing."""
+    """The same of items that were read; of a read-all of activity at most 10,000 are counted. ``undo``: the token by which a
+    read-all can be undone for ten minutes, null if it changed nothing."""
 
     undo: str | UnsetType | None = UNSET
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tidings.activity_scope import list_name
 from tidings.event_json import feed_item, with_members
 from tidings.feed_changes import FeedMark, FeedReset, Retraction
 from tidings.live.transport import Encoder
@@ -182,7 +183,11 @@ def change_frame(change: FeedMark | Retraction) -> Frame:
         return Frame(
             "retracted", b'{"event_id":%b,"position":%d}' % (_encode(change.event_id), at), position=at
         )
-    which = {"event_ids": change.event_ids} if change.up_to is None else {"up_to": change.up_to}
+    which: dict[str, object] = (
+        {"event_ids": change.event_ids} if change.up_to is None else {"up_to": change.up_to}
+    )
+    if change.activity is not None:
+        which["activity"] = list_name(change.activity)
     read_at = None if change.at is None else rfc3339(change.at)
     return Frame("feed_read", _encode({**which, "read_at": read_at, "position": at}), position=at)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tidings.activity_scope import list_name
 from tidings.model import InboxRow, ReadWatermark
 from tidings.personal_data import Endpoint, Reminder
 from tidings.timeutil import rfc3339
@@ -33,6 +34,12 @@ def notification(row: InboxRow, event_ids: Sequence[str]) -> Record:
         "event": msgspec.Raw(row.body or b"null"),
         "event_ids": event_ids,
     }
+
+
+def feed_read_all(up_to: int, at: int, activity: str | None) -> Record:
+    """A read-all of a feed, or of the activity of EVERYBODY or of a topic, that is in force."""
+    about = {} if activity is None else {"activity": list_name(activity)}
+    return {"kind": "feed_read", "up_to": up_to, "read_at": rfc3339(at)} | about
 
 
 def read_all(mark: ReadWatermark) -> Record:

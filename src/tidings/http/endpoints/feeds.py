@@ -6,10 +6,12 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from tidings.errors import FieldError
+from tidings.activity_scope import EVERYBODY
+from tidings.errors import BadParameter, FieldError
+from tidings.events import Topic
 from tidings.feeds import ITEM_FIELDS
 from tidings.field_errors import FieldCheck, check_own
-from tidings.filters import ActivityOf, FeedOf
+from tidings.filters import ActivityOf, FeedFilter, FeedOf
 from tidings.http import schemas
 from tidings.http.conditional import page
 from tidings.http.params import (
@@ -26,8 +28,9 @@ from tidings.http.params import (
 )
 from tidings.http.routing import MAX_IDS, Access, RequestContext, Response, Route
 from tidings.model import CommandResult
+from tidings.visibility import VISITOR
 
-_ONLY_IN_FEEDS = frozenset({"read_at", "reason"})
+_ONLY_IN_FEEDS = frozenset({"reason"})
 EventId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -41,12 +44,14 @@ class FeedQuery(Filtered):
 
 
 class ActivityQuery(Filtered):
-    """A page of activity, the same for every client."""
+    """A page of activity. ``read``: only events that the user has read, or only unread ones."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (
         *Filtered.CHECKS,
         some_of("fields", ITEM_FIELDS - _ONLY_IN_FEEDS),
     )
+
+    read: bool | None = None
 
 
 class SummaryQuery(ForUser):
@@ -56,17 +61,18 @@ class SummaryQuery(ForUser):
 
 
 class NewActivityQuery(FilteredEvents, kw_only=True):
-    """``since``: what the user has seen: up to a position, an event, or a time."""
+    """``since``: what the user has seen: up to a position, an event, or a time. ``read``: only events that the user has
+    read, or only unread ones."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = (*FilteredEvents.CHECKS, SINCE)
 
     since: SinceText
+    read: bool | None = None
 
 
 class NewQuery(NewActivityQuery, kw_only=True):
-    """The same of a feed, whose items may be read or unread, and the user's own."""
+    """The same of a feed; ``include_own``: the user's own events too."""
 
-    read: bool | None = None
     include_own: bool = False
 
 
@@ -97,10 +103,22 @@ class ReadFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         check_own(self)
 
 
+class ReadActivityBody(ReadFeedBody, frozen=True):
+    """Either these ids, or all up to a position (default: the end): of the activity of the topic, or of all users."""
+
+    topic: Topic | None = None
+
+
 class UnreadFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The items that are to be unread again."""
 
     event_ids: Annotated[list[EventId], Meta(min_length=1, max_length=MAX_IDS)]
+
+
+class UnreadActivityBody(UnreadFeedBody, frozen=True):
+    """The events that are to be unread again: of the topic, or of any."""
+
+    topic: Topic | None = None
 
 
 class UndoFeedBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -126,7 +144,7 @@ async def feed(call: RequestContext[FeedQuery, None]) -> Response:
 async def activity(call: RequestContext[ActivityQuery, None]) -> Response:
     """A page of the activity of all users, or of the topic in the path; without the events of users whom a block hides."""
     query = call.query
-    topic, want, fields = call.path.get("topic"), feed_filter(query), names(query.fields)
+    topic, want, fields = call.path.get("topic"), _activity_filter(call, query), names(query.fields)
     reader = call.services.reader
     if query.group:
         reply = await call.services.groups.page(_shown_to(call), want, query.limit, query.cursor, fields)
@@ -147,8 +165,16 @@ async def new_count(call: RequestContext[NewQuery, None]) -> Response:
 
 async def new_activity(call: RequestContext[NewActivityQuery, None]) -> Response:
     """The number of new events of all users, or of the topic in the path."""
-    want, since = feed_filter(call.query), since_of(call.query.since)
+    want, since = _activity_filter(call, call.query), since_of(call.query.since)
     return Response((await call.services.reader.new_count(_shown_to(call), want, since)).body)
+
+
+def _activity_filter(call: RequestContext[Any, None], query: ActivityQuery | NewActivityQuery) -> FeedFilter:
+    """The filter of a page or a count. Raises BadParameter for a read state without a user who has one."""
+    if query.read is not None and call.user in ("", VISITOR):
+        detail = "expected together with user_id, or with the credential of a user, got it without either"
+        raise BadParameter(f"read: {detail}", (FieldError("read", detail),))
+    return feed_filter(query, query.read)
 
 
 def _shown_to(call: RequestContext[Any, None]) -> ActivityOf:
@@ -168,6 +194,24 @@ async def read(call: RequestContext[ForUser, ReadFeedBody]) -> Response:
     changed, undo = await ingest.read_all_of_feed(call.user, call.body.up_to)
     now = schemas.FeedReadResult(updated=changed.updated, position=changed.position, undo=undo)
     return Response(msgspec.json.encode(now))
+
+
+async def read_activity(call: RequestContext[ForUser, ReadActivityBody]) -> Response:
+    """Mark events read."""
+    ingest, ids, topic = call.services.ingest, call.body.event_ids, call.body.topic or EVERYBODY
+    if ids is not None:
+        return _changed(await ingest.read_feed(call.user, ids, topic))
+    changed, undo = await ingest.read_all_of_feed(call.user, call.body.up_to, topic)
+    now = schemas.FeedReadResult(updated=changed.updated, position=changed.position, undo=undo)
+    return Response(msgspec.json.encode(now))
+
+
+async def unread_activity(call: RequestContext[ForUser, UnreadActivityBody]) -> Response:
+    """Mark events unread."""
+    body = call.body
+    return _changed(
+        await call.services.ingest.unread_feed(call.user, body.event_ids, body.topic or EVERYBODY)
+    )
 
 
 async def unread(call: RequestContext[ForUser, UnreadFeedBody]) -> Response:
@@ -260,6 +304,39 @@ ROUTES = (
         tag=_TAG,
         query=ActivityQuery,
         reply=(schemas.ActivityPage, schemas.ActivityGroupPage),
+    ),
+    Route(
+        method="POST",
+        path="/v1/activity/read",
+        handler=read_activity,
+        access=Access.SELF,
+        summary="Mark events of activity read, also those that are not in the feed",
+        tag=_TAG,
+        query=ForUser,
+        body=ReadActivityBody,
+        reply=schemas.FeedReadResult,
+    ),
+    Route(
+        method="POST",
+        path="/v1/activity/unread",
+        handler=unread_activity,
+        access=Access.SELF,
+        summary="Mark events of activity unread again",
+        tag=_TAG,
+        query=ForUser,
+        body=UnreadActivityBody,
+        reply=schemas.UpdateResult,
+    ),
+    Route(
+        method="POST",
+        path="/v1/activity/undo",
+        handler=undo,
+        access=Access.SELF,
+        summary="Undo a read-all of activity",
+        tag=_TAG,
+        query=ForUser,
+        body=UndoFeedBody,
+        reply=schemas.UpdateResult,
     ),
     Route(
         method="GET",

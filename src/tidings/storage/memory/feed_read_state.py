@@ -1,7 +1,7 @@
-"""The read state of one user's feed in memory: a watermark of read-alls, exceptions in both directions, and the latest
-changes for clients that resume."""
+"""The read state of events for one user in memory: a watermark of read-alls for each list, exceptions in both directions,
+and the latest changes for clients that resume."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,20 +11,26 @@ from tidings.rules import last_to_merge
 
 
 class FeedReadAll(NamedTuple):
-    """All items up to position ``up_to`` were marked read at ``at`` (milliseconds); this took position ``made``."""
+    """All items of a list up to position ``up_to`` were marked read at ``at`` (milliseconds); this took position ``made``.
+    ``activity`` names the list as MarkFeedRead does."""
 
     made: int
     up_to: int
     at: int
+    activity: str | None = None
 
 
 class ReadStateChange(NamedTuple):
-    """An item with its own state, read at ``at`` or unread (None); this took position ``made``. Later read-alls mark an
-    unread one read again."""
+    """An item with its own state, read at ``at`` or unread (None); this took position ``made``. A later read-all of a list
+    that has it marks an unread one read again."""
 
     made: int
     at: int | None
     position: int
+
+
+Lists = Callable[[str | None], bool]
+"""Whether a list has an event now; lists as MarkFeedRead names them."""
 
 
 @dataclass(slots=True)
@@ -39,41 +45,53 @@ class FeedReadState:
     undone: int = 0
     last_merged_read_all: int = 0
 
-    def read_at(self, entry: LogEntry) -> int | None:
-        """The time at which the feed item was read, in milliseconds; None while it is unread."""
-        return self.time_of(self.marked.get(entry.key, ReadStateChange(0, None, entry.position)))
-
-    def time_of(self, marked: ReadStateChange) -> int | None:
-        """The same of an item with its own state, by which a later read-all has read it too."""
-        if marked.at is not None:
-            return marked.at
-        first = self._first(marked.made, marked.position)
+    def read_at(self, entry: LogEntry, lists: Lists) -> int | None:
+        """The time at which the event was read, in milliseconds; None while it is unread."""
+        own = self.marked.get(entry.key)
+        if own is not None:
+            return own.at
+        first = self.first(entry.position, lists)
         return None if first is None else first.at
 
-    def would_read(self, up_to: int) -> bool:
-        """Whether a read-all up to here changes anything: it goes further, or covers an item that was marked unread."""
-        if up_to > max((one.up_to for one in self.read_alls), default=0):
-            return True
-        return any(
-            at is None and position <= up_to and self._first(made, position) is None
-            for made, at, position in self.marked.values()
-        )
+    def unread_up_to(self, up_to: int) -> list[int]:
+        """The keys of events that were marked unread, up to this position."""
+        return [key for key, own in self.marked.items() if own.at is None and own.position <= up_to]
+
+    def reach(self, activity: str | None) -> int:
+        """How far the read-alls of a list go."""
+        return max((one.up_to for one in self.read_alls if one.activity == activity), default=0)
+
+    def topics(self) -> set[str]:
+        """The topics with a read-all."""
+        return {one.activity for one in self.read_alls if one.activity}
 
     def mark(self, change: FeedMark, items: Mapping[int, int]) -> None:
-        """Apply a change to these items (key to position), or to all up to its ``up_to``."""
-        if change.up_to is not None and change.at is not None:
-            self.read_alls.append(FeedReadAll(change.position, change.up_to, change.at))
+        """Set the state of these items (key to position)."""
         for key, position in items.items():
             self.marked[key] = ReadStateChange(change.position, change.at, position)
         self.changes.append(change)
 
-    def can_undo(self, made: int) -> bool:
-        """Whether the read-all that took this position is in force and was not merged with others."""
-        return made > self.last_merged_read_all and any(one.made == made for one in self.read_alls)
+    def read_all(self, one: FeedReadAll, again: Collection[int]) -> None:
+        """Apply a read-all; ``again``: the items of its list that were marked unread."""
+        self.read_alls.append(one)
+        for key in again:
+            self.marked[key] = ReadStateChange(one.made, one.at, self.marked[key].position)
+        self.changes.append(FeedMark(one.made, one.at, up_to=one.up_to, activity=one.activity))
 
-    def undo(self, made: int, position: int) -> None:
-        """Undo a read-all. The items that become unread are not listed, so no client can resume from before it."""
-        self.read_alls = [one for one in self.read_alls if one.made != made]
+    def undoable(self, made: int) -> FeedReadAll | None:
+        """The read-all that took this position, if it is in force and was not merged with others."""
+        found = (one for one in self.read_alls if one.made == made > self.last_merged_read_all)
+        return next(found, None)
+
+    def undo(self, one: FeedReadAll, lists_of: Callable[[int], Lists], position: int) -> None:
+        """Undo a read-all. The items that become unread are not listed, so no client can resume from before it.
+        ``lists_of`` an event, by its key."""
+        self.read_alls.remove(one)
+        for key, own in self.marked.items():
+            if own.made == one.made and own.at is not None:
+                first = self.first(own.position, lists_of(key), one.made)
+                made, at = (one.made, None) if first is None else (first.made, first.at)
+                self.marked[key] = ReadStateChange(made, at, own.position)
         self._reset(position)
 
     def must_merge(self, kept: int) -> bool:
@@ -81,24 +99,40 @@ class FeedReadState:
         return len(self._single()) >= kept
 
     def merge(self, kept: int, position: int) -> None:
-        """Merge the older half of so many read-alls: of all that were ever merged, the first of the furthest stays. An item
-        that was marked unread before keeps the time at which it was read again."""
+        """Merge the older half of so many read-alls: of all that were ever merged, the first of the furthest of each list
+        stays."""
         self.last_merged_read_all = self._single()[last_to_merge(kept)].made
         old = [one for one in self.read_alls if one.made <= self.last_merged_read_all]
-        dropped = set(old) - {max(old, key=lambda one: one.up_to)}
-        for key, item in self.marked.items():
-            first = self._first(item.made, item.position)
-            if item.at is None and first in dropped:
-                self.marked[key] = ReadStateChange(first.made, first.at, item.position)
-        self.read_alls = [one for one in self.read_alls if one not in dropped]
+        lists = {one.activity for one in old}
+        furthest = {
+            max((one for one in old if one.activity == name), key=lambda one: one.up_to) for name in lists
+        }
+        self.read_alls = [one for one in self.read_alls if one not in old or one in furthest]
         self._reset(position)
+
+    def rename(self, old: str, new: str) -> None:
+        """A topic has another name."""
+        self.read_alls = [
+            one._replace(activity=new) if one.activity == old else one for one in self.read_alls
+        ]
+        self.changes = [
+            one._replace(activity=new) if isinstance(one, FeedMark) and one.activity == old else one
+            for one in self.changes
+        ]
 
     def _single(self) -> list[FeedReadAll]:
         return [one for one in self.read_alls if one.made > self.last_merged_read_all]
 
-    def _first(self, made: int, position: int) -> FeedReadAll | None:
-        """The first read-all made after a position that covers another."""
-        return next((one for one in self.read_alls if one.made > made and one.up_to >= position), None)
+    def first(self, position: int, lists: Lists, made: int = 0) -> FeedReadAll | None:
+        """The first read-all made after a position, of a list that has the event, that covers another."""
+        return next(
+            (
+                one
+                for one in self.read_alls
+                if one.made > made and one.up_to >= position and lists(one.activity)
+            ),
+            None,
+        )
 
     def _reset(self, position: int) -> None:
         self.changes.append(FeedReset(position))

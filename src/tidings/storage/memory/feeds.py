@@ -1,7 +1,9 @@
 """Feeds of the reference back-end, each computed from the visibility rules in ``tidings.ports``, and the views of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
+from tidings.activity_scope import EVERYBODY, MAX_COUNTED, topics_limit
 from tidings.feed_changes import FeedMark, Retraction
 from tidings.filters import EVERYTHING, ActivityOf, EventFilter, FeedFilter, FeedOf
 from tidings.ids import key_at, ms_of
@@ -14,7 +16,7 @@ from tidings.model import (
     UndoMarkFeedRead,
     UnseenCount,
 )
-from tidings.storage.memory.feed_read_state import FeedReadState
+from tidings.storage.memory.feed_read_state import FeedReadAll, FeedReadState
 from tidings.storage.memory.user_export import MemoryExports
 from tidings.visibility import Visibility, is_listed
 
@@ -45,11 +47,10 @@ class MemoryFeeds(MemoryExports):
         self, user: str, after: int = 0, before: int | None = None
     ) -> Iterator[tuple[LogEntry, FeedItem]]:
         """The feed after a position and below a key, the user's own events included, newest first."""
-        person = self._peek(user)
         for entry in self._newest(after, before):
             why = next(self._reasons(user, entry), None)
             if why is not None:
-                read_at = person.feed.read_at(entry)
+                read_at = self._read_at(user, entry)
                 yield entry, FeedItem(entry.key, entry.position, entry.body, read_at, *why)
 
     def _items(self, user: str, own: bool = False, after: int = 0) -> list[FeedItem]:
@@ -82,15 +83,36 @@ class MemoryFeeds(MemoryExports):
         after: int = 0,
         before: int | None = None,
     ) -> Iterator[FeedItem]:
-        person = None if viewer is None else self._peek(viewer)
-        follows = person is not None and person.follow_of(topic or "") is not None
-        of_topic = topic is not None
         for e in self._newest(after, before):
-            own = e.actor_id == viewer
             hidden = viewer is not None and self._blocks(viewer, e.actor_id)
-            listed = is_listed(e.visibility, of_topic=of_topic, follows=follows, own=own, narrowest=narrowest)
-            if listed and not hidden and (topic is None or topic in e.topics) and matches(e, want):
-                yield FeedItem(e.key, e.position, e.body)
+            if not hidden and self._lists(topic or EVERYBODY, viewer, e, narrowest) and matches(e, want):
+                read_at = None if viewer is None else self._read_at(viewer, e)
+                if want.read in (None, read_at is not None):
+                    yield FeedItem(e.key, e.position, e.body, read_at)
+
+    def _lists(
+        self,
+        watched: str,
+        viewer: str | None,
+        entry: LogEntry,
+        narrowest: Visibility = Visibility.PUBLIC,
+    ) -> bool:
+        """Whether the activity of a topic, or of EVERYBODY, has an event for a viewer, if no block hides it."""
+        of_topic = watched != EVERYBODY
+        if of_topic and watched not in entry.topics:
+            return False
+        follows = viewer is not None and self._peek(viewer).follow_of(watched) is not None
+        own = entry.actor_id == viewer
+        return is_listed(entry.visibility, of_topic=of_topic, follows=follows, own=own, narrowest=narrowest)
+
+    def _has(self, user: str, entry: LogEntry, activity: str | None) -> bool:
+        """Whether a list, as MarkFeedRead names it, has an event for a user, if no block hides it."""
+        if activity is None:
+            return next(self._reasons(user, entry), None) is not None
+        return self._lists(activity, user, entry)
+
+    def _read_at(self, user: str, entry: LogEntry) -> int | None:
+        return self._peek(user).feed.read_at(entry, partial(self._has, user, entry))
 
     def _unshown(self, user: str, after: int) -> Iterator[Retraction]:
         """The retractions after a position of events that would be in the feed, the user's own included, without the
@@ -100,53 +122,108 @@ class MemoryFeeds(MemoryExports):
                 yield Retraction(position, self._ids.text(entry.key))
 
     def _mark_feed(self, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead) -> CommandResult:
-        person, before = self._person(command.user), self._unread(command.user)
+        marks = self._person(command.user).feed
+        undone = marks.undoable(command.position) if isinstance(command, UndoMarkFeedRead) else None
+        activity = undone and undone.activity if isinstance(command, UndoMarkFeedRead) else command.activity
+        if limit := self._limit_of(marks, command):
+            return CommandResult(0, self._position, limit=limit)
+        before = self._unread(command.user, activity)
         match command:
             case UndoMarkFeedRead():
-                marked = self._undo_read_feed(person.feed, command.position)
+                marked = self._undo_read_feed(command.user, undone)
             case MarkFeedRead(event_ids=None):
-                marked = self._read_all_of_feed(person.feed, command.up_to)
+                marked = self._read_all_of_feed(command)
             case _:
-                marked = self._mark_items(person.feed, command)
-        person.feed.forget(self._feed_history)
-        return CommandResult(len(before ^ self._unread(command.user)), self._position, marked=marked)
+                items = self._markable(command)
+                marked = self._mark_items(marks, command, items)
+                marks.forget(self._feed_history)
+                return CommandResult(len(items) if marked else 0, self._position, marked=marked)
+        marks.forget(self._feed_history)
+        updated = len(before ^ self._unread(command.user, activity))
+        updated = updated if activity is None else min(updated, MAX_COUNTED)
+        return CommandResult(updated, self._position, marked=marked)
 
-    def _unread(self, user: str) -> set[int]:
-        return {item.key for item in self._items(user, own=True) if item.read_at is None}
+    def _limit_of(
+        self, marks: FeedReadState, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead
+    ) -> int:
+        """The maximum number of topics with a read-all, if this one would exceed it."""
+        if not isinstance(command, MarkFeedRead) or command.event_ids is not None or not command.activity:
+            return 0
+        new = self._has_events(command.activity) and not marks.reach(command.activity)
+        return topics_limit(len(marks.topics())) if new else 0
 
-    def _mark_items(self, marks: FeedReadState, command: MarkFeedRead | MarkFeedUnread) -> int:
-        reading = isinstance(command, MarkFeedRead)
+    def _has_events(self, topic: str) -> bool:
+        """Whether a page of a topic could list an event."""
+        return any(topic in e.topics and e.visibility.reaches_followers for e in self._newest())
+
+    def _unread(self, user: str, activity: str | None) -> set[int]:
+        if activity is None:
+            items: Iterable[FeedItem] = self._items(user, own=True)
+        else:
+            items = self._activity(activity or None, user, EVERYTHING)
+        return {item.key for item in items if item.read_at is None}
+
+    def _markable(self, command: MarkFeedRead | MarkFeedUnread) -> dict[int, int]:
+        """The items that a mark by ids changes: key to position, the oldest first."""
+        reading, user = isinstance(command, MarkFeedRead), command.user
         wanted = {self._ids.key(event_id) for event_id in command.event_ids or ()}
-        found = {
-            item.key: item.position
-            for item in reversed(self._items(command.user, own=True))
-            if item.key in wanted and (item.read_at is None) == reading
+        return {
+            entry.key: entry.position
+            for entry in reversed(list(self._newest()))
+            if entry.key in wanted
+            and self._named(user, entry, command.activity)
+            and (self._read_at(user, entry) is None) == reading
         }
+
+    def _named(self, user: str, entry: LogEntry, activity: str | None) -> bool:
+        """Whether a mark by id of a list may change an event: without a topic, one of any page of activity."""
+        if activity is None:
+            return self._has(user, entry, None)
+        pages = entry.topics if activity == EVERYBODY else (activity,)
+        return not self._blocks(user, entry.actor_id) and any(self._lists(p, user, entry) for p in pages)
+
+    def _mark_items(
+        self, marks: FeedReadState, command: MarkFeedRead | MarkFeedUnread, found: Mapping[int, int]
+    ) -> int:
         if not found:
             return 0
         self._position += 1
         ids = tuple(map(self._ids.text, found))
-        marks.mark(FeedMark(self._position, self._clock.now() if reading else None, ids), found)
+        at = self._clock.now() if isinstance(command, MarkFeedRead) else None
+        marks.mark(FeedMark(self._position, at, ids), found)
         return self._position
 
-    def _read_all_of_feed(self, marks: FeedReadState, up_to: int | None) -> int:
+    def _read_all_of_feed(self, command: MarkFeedRead) -> int:
+        user, activity, marks = command.user, command.activity, self._peek(command.user).feed
+        if activity and not self._has_events(activity):
+            return 0
         # Not beyond the last event: it would cover its own position, so a repetition would be a change.
-        up_to = self._logged if up_to is None else min(up_to, self._logged)
-        if not marks.would_read(up_to):
+        up_to = self._logged if command.up_to is None else min(command.up_to, self._logged)
+        again = [
+            key
+            for key in marks.unread_up_to(up_to)
+            if key in self._log and self._has(user, self._log[key], activity)
+        ]
+        if up_to <= marks.reach(activity) and not again:
             return 0
         if marks.must_merge(self._read_all_history):
             self._position += 1
             marks.merge(self._read_all_history, self._position)
         self._position += 1
-        marks.mark(FeedMark(self._position, self._clock.now(), up_to=up_to), {})
+        marks.read_all(FeedReadAll(self._position, up_to, self._clock.now(), activity), again)
         return self._position
 
-    def _undo_read_feed(self, marks: FeedReadState, made: int) -> int:
-        if not marks.can_undo(made):
+    def _undo_read_feed(self, user: str, one: FeedReadAll | None) -> int:
+        if one is None:
             return 0
         self._position += 1
-        marks.undo(made, self._position)
+        self._peek(user).feed.undo(one, partial(self._lists_of, user), self._position)
         return self._position
+
+    def _lists_of(self, user: str, key: int) -> Callable[[str | None], bool]:
+        """Which lists have an event now: none a retracted one."""
+        entry = self._log.get(key)
+        return partial(self._has, user, entry) if entry is not None else lambda _: False
 
 
 def fits(entry: LogEntry, item: FeedItem, want: FeedFilter) -> bool:

@@ -522,6 +522,7 @@ class MemoryStore(MemoryBackfills, MemoryStreams, MemoryEventCounts):
         for person in self._people.values():
             known = known or old in {*person.follows, *person.muted, *person.blocked}
             person.follows.pop(old, None)
+            person.feed.rename(old, new)
             person.inbox.part(old)
             person.inbox.reword(shown)
             person.muted = {new if topic == old else topic for topic in person.muted}

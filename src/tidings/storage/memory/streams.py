@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 
-from tidings.activity_scope import EVERYBODY, FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
+from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
 from tidings.feed_changes import FeedChange, FeedReset, Retraction
 from tidings.filters import EVERYTHING
 from tidings.model import ActivityReach, EventAudience, FeedItem, LogEntry, Page
 from tidings.storage.memory.feeds import MemoryFeeds
-from tidings.visibility import VISITOR, is_listed
+from tidings.visibility import VISITOR
 
 
 class MemoryStreams(MemoryFeeds):
@@ -48,15 +48,11 @@ class MemoryStreams(MemoryFeeds):
         return [
             Retraction(position, self._ids.text(entry.key))
             for position, entry in self._retracted
-            if self._lists(watched, viewer, entry)
+            if self._shows(watched, viewer, entry)
         ]
 
-    def _lists(self, watched: str, viewer: str, entry: LogEntry) -> bool:
-        of_topic = watched != EVERYBODY
-        if self._blocks(viewer, entry.actor_id) or (of_topic and watched not in entry.topics):
-            return False
-        follows = self._peek(viewer).follow_of(watched) is not None
-        return is_listed(entry.visibility, of_topic=of_topic, follows=follows, own=entry.actor_id == viewer)
+    def _shows(self, watched: str, viewer: str, entry: LogEntry) -> bool:
+        return not self._blocks(viewer, entry.actor_id) and self._lists(watched, viewer, entry)
 
     async def audience_since(
         self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
@@ -101,10 +97,10 @@ class MemoryStreams(MemoryFeeds):
     def _reach(self, entry: LogEntry, watched: Watched) -> tuple[ActivityReach, ...]:
         found = []
         for name, users in watched.items():
-            if self._lists(name, VISITOR, entry):
-                hidden = frozenset(user for user in users if not self._lists(name, user, entry))
+            if self._shows(name, VISITOR, entry):
+                hidden = frozenset(user for user in users if not self._shows(name, user, entry))
                 found.append(ActivityReach(name, None, hidden))
-            elif only := frozenset(user for user in users if self._lists(name, user, entry)):
+            elif only := frozenset(user for user in users if self._shows(name, user, entry)):
                 found.append(ActivityReach(name, only))
         return tuple(found)
 

@@ -37,11 +37,10 @@ class MemoryExports(MemoryInboxes):
             yield records.notification(self._row(person, group), event_ids)
         yield from map(records.read_all, person.inbox.marks)
         for key, marked in person.feed.marked.items():
-            at = person.feed.time_of(marked)
-            read_at = None if at is None else rfc3339(at)
+            read_at = None if marked.at is None else rfc3339(marked.at)
             yield {"kind": "feed_read", "event_id": self._ids.text(key), "read_at": read_at}
         for one in person.feed.read_alls:
-            yield {"kind": "feed_read", "up_to": one.up_to, "read_at": rfc3339(one.at)}
+            yield records.feed_read_all(one.up_to, one.at, one.activity)
 
     def _wish_records(self, user: str, person: UserState) -> Iterator[Record]:
         if person.preferences != Preferences():

@@ -20,6 +20,7 @@ from tidings.storage.sqlite.feeds import (
     span_of,
 )
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.read_times import lists_with, read_times
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.timeline_numbers import ALL_BY_KEY, topic_timeline
 from tidings.storage.sqlite.write_session import high_key
@@ -35,10 +36,12 @@ SCANNED = 1_000
 
 
 class ActivityViewer(NamedTuple):
-    """Who reads activity: None for nobody in particular; ``careful``: a block may hide events from them."""
+    """Who reads activity: None for nobody in particular; ``careful``: a block may hide events from them; ``reads``: as that
+    of ``read_times.Reading``."""
 
     user: int | None = None
     careful: bool = False
+    reads: int = 0
 
 
 def page(
@@ -63,7 +66,9 @@ def page(
     plain = want == EVERYTHING and not viewer.careful
     for chunk in chunk_sizes(r, limit, plain):
         shown, reached = listed.chunk(fits, at, above, chunk)
-        items += [FeedItem(e.key, e.position, e.body) for e in _with_bodies(r, shown)]
+        read = read_times(r, viewer, [(e.key, e.position) for e in shown], in_feed=False)
+        shown = [e for e in shown if want.read in (None, e.key in read)]
+        items += [FeedItem(e.key, e.position, e.body, read.get(e.key)) for e in _with_bodies(r, shown)]
         if len(items) > limit:
             return Page(items[:limit], items[limit - 1].key, position)
         if reached is None:
@@ -96,16 +101,50 @@ def new_count(
         for n, keys in enumerate(parts):
             if n:
                 r.continue_in_a_thread()
-            events = r.events(keys, "events_without_body")
-            hidden = _blocked(r, viewer, events)
-            shown = {
-                e.key
-                for e in events
-                if above < e.key < before and fits(e) and e.actor not in hidden and listed(e)
-            }
+            found = [e for e in listed.of(keys) if above < e.key < before and fits(e)]
+            shown = {e.key for e in found}
+            if want.read is not None:
+                read = read_times(r, viewer, [(e.key, e.position) for e in found], in_feed=False)
+                shown = shown & read.keys() if want.read else shown - read.keys()
             yield from ((key, key in shown) for key in keys)
 
     return counted(examined(), cap, r.writer.settings.feed_max_scanned_rows, head)
+
+
+def between(
+    r: ReadSnapshot, topic: int | None, viewer: ActivityViewer, low: int, high: int
+) -> Iterator[EventRow]:
+    """The events of a topic or (None) of all with a position in (low, high] that are listed, without their bodies; of as
+    many as a filtered page examines."""
+    listed = Listing(r, topic, viewer)
+    left = r.writer.settings.feed_max_scanned_rows
+    for keys in _logged(r, low, high) if topic is None else _entered(r, topic, low, high, listed):
+        yield from listed.of(keys)
+        left -= len(keys)
+        if left <= 0:
+            return
+
+
+def has_events(r: ReadSnapshot, topic: int) -> bool:
+    """Whether a topic has an event that is not retracted, as far as a filtered page examines."""
+    at = MAX_KEY
+    for chunk in chunk_sizes(r, 1, plain=False):
+        events, reached = _of_topic(r, topic, at, -1, chunk)
+        if events or reached is None:
+            return bool(events)
+        at = reached
+    return True
+
+
+def on_pages(
+    r: ReadSnapshot, topic: int | None, viewer: ActivityViewer, keys: Sequence[int]
+) -> list[EventRow]:
+    """Those of these events that the page of a topic, or (None) any page of activity, lists, without their bodies."""
+    events = r.events(keys, "events_without_body")
+    hidden = _blocked(r, viewer, events)
+    pages = {topic} if topic is not None else {t for event in events for t in event.all_topics()}
+    having = lists_with(r, viewer.user, events, pages)
+    return [e for e in events if e.actor not in hidden and having[e.key]]
 
 
 def _logged(r: ReadSnapshot, position: int, last: int) -> Iterator[list[int]]:
@@ -218,6 +257,12 @@ class Listing:
                 events += own
         hidden = _blocked(self._r, self._viewing, events)
         return [e for e in events if fits(e) and e.actor not in hidden and self(e)], reached
+
+    def of(self, keys: Sequence[int]) -> list[EventRow]:
+        """The events of these keys, all of this activity's list, that are listed, without their bodies."""
+        events = self._r.events(keys, "events_without_body")
+        hidden = _blocked(self._r, self._viewing, events)
+        return [e for e in events if e.actor not in hidden and self(e)]
 
     def __call__(self, event: EventRow) -> bool:
         """Whether an event is listed, if no block hides it."""

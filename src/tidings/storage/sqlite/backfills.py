@@ -13,7 +13,7 @@ from tidings.backfills import Backfill, BackfillJob, JobState
 from tidings.ids import MAX_KEY, key_at
 from tidings.model import CommandResult, user_topic
 from tidings.notify_mode import NotifyMode
-from tidings.storage.sqlite import feeds, inbox_insert, inboxes, notification_groups
+from tidings.storage.sqlite import feed_reasons, feeds, inbox_insert, inboxes, notification_groups
 from tidings.storage.sqlite.feed_entries import backfill_feed
 from tidings.storage.sqlite.inbox_insert import NotificationDraft, arrival, kind, pair
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
@@ -183,8 +183,8 @@ def _gained(r: ReadSnapshot, at: _BackfillProgress, topic: int, events: Sequence
     others = [event for event in events if event.actor != at.at_user]
     if not others:
         return []
-    reasons = feeds.explain(r, feeds.viewer(r, at.at_user), others)
-    masked = feeds.hidden(r, at.at_user, others)
+    reasons = feed_reasons.explain(r, at.at_user, others)
+    masked = feed_reasons.hidden(r, at.at_user, others)
     gained = [event for event in others if reasons[event.key] is None and event.key not in masked]
     if not (at.dry_run and gained):
         return gained

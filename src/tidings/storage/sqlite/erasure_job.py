@@ -36,7 +36,7 @@ _OWN = (
     ("relation", "viewer", "viewer, topic, kind"),
     ("feed_state", "user", "user"),
     ("feed_read", "user", "user, key"),
-    ("feed_read_watermark", "user", "user, up_to, made"),
+    ("feed_read_watermark", "user", "user, list, up_to, made"),
     ("feed_change", "user", "user, position"),
     ("inbox", "user", "user"),
     ("read_watermark", "user", "user, seq"),

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from tidings.ids import key_at
 from tidings.model import LogEntry
 from tidings.notify_mode import NotifyMode
-from tidings.storage.sqlite import broadcasts, feeds, inboxes
+from tidings.storage.sqlite import broadcasts, feed_reasons, inboxes
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.relations import has_block
 from tidings.storage.sqlite.statements import sql
@@ -62,7 +62,7 @@ def _facts(r: ReadSnapshot, viewer: str, event: EventRow) -> LookUpFacts:
     user, audience = r.names.user(viewer), broadcasts.audience(r, event.position)
     if user is None:
         return LookUpFacts(in_audience=audience == broadcasts.EVERYONE)
-    follows, covered = feeds.follows_of(r, user, event)
+    follows, covered = feed_reasons.follows_of(r, user, event)
     return LookUpFacts(
         own=event.actor == user,
         target=event.targets is not None and holds(event.targets, user),

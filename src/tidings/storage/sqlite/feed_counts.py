@@ -1,4 +1,4 @@
-"""The number of feed items that a read-all marks read, or its undoing unread.
+"""The number of items that a read-all, of a feed or of activity, marks read, or its undoing unread.
 
 Counting 30,000 items takes some tenths of a second. So a reader thread counts them before the transaction, in a snapshot,
 and the command takes effect as of that snapshot. Concurrent writes (an event, a retraction, a block, a follow) commute with
@@ -6,14 +6,15 @@ it: a read-all covers positions up to the last one of the snapshot, whatever is 
 in which the command is first is equally valid, and the transaction counts nothing.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from tidings.activity_scope import EVERYBODY, MAX_COUNTED
 from tidings.model import Command, MarkFeedRead, UndoMarkFeedRead
-from tidings.storage.sqlite import feeds
+from tidings.storage.sqlite import activity, feeds
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, TimelineRow
+from tidings.storage.sqlite.read_times import EVERYONES, FEED, READ_ALL_ACTIVITY, covered, lists_with
 from tidings.storage.sqlite.statements import sql
 
 SHORT = 1_000
@@ -23,17 +24,18 @@ AT_ONCE = 1_000
 
 
 class Counted(NamedTuple):
-    """The change of a user's feed by a command: so many ``items``, which have a position in (low, high] and no row of their
-    own, or had been marked unread before."""
+    """The change of a user's read state by a command: so many ``items``, which have a position in (low, high] and no row of
+    their own, or are those of ``again``, which were marked unread before."""
 
     user: int
     low: int
     high: int
     items: int
+    again: tuple[int, ...] = ()
 
 
 class CountedMarkFeedRead(MarkFeedRead, frozen=True, kw_only=True):
-    """A read-all of a feed, as of the time at which it was counted."""
+    """A read-all, as of the time at which it was counted."""
 
     count: Counted
 
@@ -48,8 +50,8 @@ ReadAll = MarkFeedRead | UndoMarkFeedRead
 
 
 def asked(r: ReadSnapshot, command: Command) -> tuple[str, Callable[[ReadSnapshot], Command]] | None:
-    """The user whose feed is to be counted before a command is written, and the count; None if its transaction has little to
-    read."""
+    """The user whose items are to be counted before a command is written, and the count; None if its transaction has little
+    to read."""
     if not isinstance(command, ReadAll) or getattr(command, "event_ids", None) is not None:
         return None
     user = r.names.user(command.user)
@@ -60,7 +62,7 @@ def asked(r: ReadSnapshot, command: Command) -> tuple[str, Callable[[ReadSnapsho
 
 def _work(r: ReadSnapshot, user: int, command: ReadAll) -> int:
     """The maximum number of positions and single items that a command reads."""
-    low, high = _covered(r, user, command)
+    _, low, high = _reach(r, user, command)
     (marks,) = r.db.one(sql("count_some_feed_reads"), (user, SHORT + 1))
     return max(0, high - low) + int(marks)
 
@@ -71,75 +73,95 @@ def _count(r: ReadSnapshot, command: ReadAll) -> Command:
         if user is None:
             return command
         v = feeds.viewer(r, user, own=True)
-        low, high = _covered(r, user, command)
+        read_list, low, high = _reach(r, user, command)
+        if read_list is None:
+            return command
         if isinstance(command, UndoMarkFeedRead):
-            again = unread_again(restored(r, user, command.position))
-            count = Counted(user, low, high, changed(r, v, low, high, again))
-            return CountedUndoMarkFeedRead(command.user, command.position, count=count)
-        count = Counted(user, low, high, changed(r, v, low, high, marked_unread(r, user, high)))
-        return CountedMarkFeedRead(command.user, None, command.up_to, count=count)
+            made = command.position
+            again = unread_again(restored(r, v, made))
+            count = Counted(user, low, high, changed(r, v, read_list, low, high, again, made))
+            return CountedUndoMarkFeedRead(command.user, made, count=count)
+        again = marked_unread(r, v, read_list, high)
+        items = changed(r, v, read_list, low, high, again)
+        count = Counted(user, low, high, items, tuple(again))
+        return CountedMarkFeedRead(command.user, None, command.up_to, command.activity, count=count)
 
 
 def counted(command: ReadAll, user: int, low: int) -> Counted | None:
-    """The count of a command, if it is of this user, whose other read-alls still go so far."""
+    """The count of a command, if it is of this user, whose other read-alls of the list still go so far."""
     if not isinstance(command, CountedMarkFeedRead | CountedUndoMarkFeedRead):
         return None
     return command.count if (command.count.user, command.count.low) == (user, low) else None
 
 
-def _covered(r: ReadSnapshot, user: int, command: ReadAll) -> tuple[int, int]:
-    """The positions that a command covers and no other read-all does, as (low, high]."""
+def list_of(r: ReadSnapshot, activity: str | None) -> int | None:
+    """The number of the list that a command names; None if there is no such topic."""
+    if activity is None:
+        return FEED
+    return EVERYONES if activity == EVERYBODY else r.names.topic(activity)
+
+
+def _reach(r: ReadSnapshot, user: int, command: ReadAll) -> tuple[int | None, int, int]:
+    """The list of a command, and the positions that it covers and no other read-all of the list does, as (low, high]."""
     if isinstance(command, UndoMarkFeedRead):
-        return floor(r, user, command.position), _up_to(r, user, command.position)
+        up_to, read_list = r.db.one(sql("feed_read_all_reach"), (user, command.position)) or (0, FEED)
+        return read_list, floor(r, user, read_list, command.position), up_to
     (logged,) = r.db.one(sql("log_position"))
-    return floor(r, user), int(logged) if command.up_to is None else min(logged, command.up_to)
+    high = int(logged) if command.up_to is None else min(logged, command.up_to)
+    found = list_of(r, command.activity)
+    return found, high if found is None else floor(r, user, found), high
 
 
-def floor(r: ReadSnapshot, user: int, but: int = 0) -> int:
-    """How far the read-alls of a user went, except the one that took a position."""
+def floor(r: ReadSnapshot, user: int, read_list: int, but: int = 0) -> int:
+    """How far the read-alls of a list by a user went, except the one that took a position."""
     query = sql("last_feed_read_all")
-    (found,) = r.db.one(query, (user, but)) or (0,)
+    (found,) = r.db.one(query, (user, read_list, but)) or (0,)
     return int(found)
 
 
-def _up_to(r: ReadSnapshot, user: int, made: int) -> int:
-    (up_to,) = r.db.one(sql("feed_read_all_reach"), (user, made)) or (0,)
-    return int(up_to)
+def changed(
+    r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int, again: Sequence[int], but: int = 0
+) -> int:
+    """The number of items of a list that are one of these keys, or have a position in (low, high], no row of their own, and
+    no read-all that covers them, except the one that took a position."""
+    some = islice(_unmarked(r, v, read_list, low, high, but), None if read_list == FEED else MAX_COUNTED)
+    found = len(having(r, v, read_list, again)) + sum(1 for _ in some)
+    return found if read_list == FEED else min(found, MAX_COUNTED)
 
 
-def changed(r: ReadSnapshot, v: feeds.Viewer, low: int, high: int, again: Sequence[int]) -> int:
-    """The number of feed items that have a position in (low, high] and no row of their own, or one of these keys."""
-    return len(visible(r, v, again)) + _unmarked(r, v, low, high)
-
-
-def marked_unread(r: ReadSnapshot, user: int, up_to: int) -> list[int]:
-    """The keys of items that were marked unread, up to this position."""
+def marked_unread(r: ReadSnapshot, v: feeds.Viewer, read_list: int, up_to: int) -> list[int]:
+    """The keys of items of a list that were marked unread, up to this position."""
     query = sql("unread_items_up_to")
-    return [key for (key,) in r.db.execute(query, (user, up_to))]
+    keys = [key for (key,) in r.db.execute(query, (v.user, up_to))]
+    return [event.key for event in having(r, v, read_list, keys)]
 
 
 FeedReadRow = tuple[int, int, int, int, int | None]
 """A row of feed_read: (user, key, position, made, at)."""
 
 
-def restored(r: ReadSnapshot, user: int, made: int) -> list[FeedReadRow]:
+def restored(r: ReadSnapshot, v: feeds.Viewer, made: int) -> list[FeedReadRow]:
     """The rows of items that were marked unread before a read-all that is undone, without that read-all: read by the next
     one that covers it, if there is one."""
     query = sql("items_read_by_read_all")
-    items = r.db.all(query, (user, made))
-    if not items:
-        return []
-    floors, firsts = feeds.first_read_alls(r, user, items[0][1], made)
-    rows: list[FeedReadRow] = []
-    for key, position in items:
-        n = bisect_left(floors, position)
-        rows.append((user, key, position, *(firsts[n] if n < len(floors) else (made, None))))
-    return rows
+    items = r.db.all(query, (v.user, made))
+    firsts = covered(r, v, items, in_feed=False, after=made)
+    unread: tuple[int, int | None] = (made, None)
+    return [(v.user, key, position, *firsts.get(key, unread)) for key, position in items]
 
 
 def unread_again(rows: Iterable[FeedReadRow]) -> list[int]:
     """The keys of the rows that no other read-all covers."""
     return [key for _, key, _, _, at in rows if at is None]
+
+
+def having(r: ReadSnapshot, v: feeds.Viewer, read_list: int, keys: Iterable[int]) -> Sequence[EventRow]:
+    """Those of these events that a list has, by key."""
+    if read_list == FEED:
+        return visible(r, v, keys)
+    events = r.events(sorted(keys), "events_without_body")
+    lists = lists_with(r, v.user, events, {read_list})
+    return [event for event in events if lists[event.key]]
 
 
 def visible(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[EventRow]:
@@ -150,9 +172,25 @@ def visible(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[E
     return [s.event for s in feeds.visible(r, explaining, entries, "events_without_body", own=True)]
 
 
-def _unmarked(r: ReadSnapshot, v: feeds.Viewer, low: int, high: int) -> int:
-    items = (seen.event for seen in feeds.between(r, v, low, high))
-    return sum(len(some) - len(marked(r, v, some)) for some in _parts(items))
+def _unmarked(
+    r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int, but: int
+) -> Iterator[EventRow]:
+    for some in _parts(_items(r, v, read_list, low, high)):
+        own = marked(r, v, some)
+        others = [event for event in some if event.key not in own]
+        read: Mapping[int, object] = {}
+        # Without read-alls of activity, those of the feed end at ``low``.
+        if read_list != FEED or v.reads >= READ_ALL_ACTIVITY:
+            items = [(event.key, event.position) for event in others]
+            read = covered(r, v, items, in_feed=read_list == FEED, but=but)
+        yield from (event for event in others if event.key not in read)
+
+
+def _items(r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int) -> Iterator[EventRow]:
+    if read_list == FEED:
+        return (seen.event for seen in feeds.between(r, v, low, high))
+    viewer = activity.ActivityViewer(v.user, v.careful)
+    return activity.between(r, None if read_list == EVERYONES else read_list, viewer, low, high)
 
 
 def _parts(events: Iterator[EventRow]) -> Iterator[list[EventRow]]:

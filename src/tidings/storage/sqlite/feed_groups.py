@@ -23,6 +23,7 @@ from tidings.storage.sqlite import feeds
 from tidings.storage.sqlite.activity import ActivityViewer, Listing, newest
 from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, Viewer
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.read_times import read_times
 from tidings.storage.sqlite.write_session import high_key
 
 NO_REASON = -1
@@ -93,18 +94,18 @@ def of_activity(r: ReadSnapshot, topic: str | None, viewer: ActivityViewer, aske
     if fits is None or (topic is not None and number is None):
         return GroupPage([], None, position)
     if asked.plain and number is None and not viewer.careful:
-        return _page(r, asked, position, partial(newest, r, r.newest_events_to_group), None)
+        return _page(r, asked, position, partial(newest, r, r.newest_events_to_group), viewer)
     listed = Listing(r, number, viewer)
 
     def read(before: int, above: int, limit: int) -> tuple[Rows, int | None]:
         events, reached = listed.chunk(fits, before, above, limit)
         return [(e.key, e.position, e.actor, e.verb, e.object, NO_REASON) for e in events], reached
 
-    return _page(r, asked, position, read, None)
+    return _page(r, asked, position, read, viewer)
 
 
-def _page(r: ReadSnapshot, asked: Asked, head: int, read: Read, v: Viewer | None) -> GroupPage:
-    """The page of what ``read`` returns; ``v``: the viewer, if it has a read state."""
+def _page(r: ReadSnapshot, asked: Asked, head: int, read: Read, v: Viewer | ActivityViewer) -> GroupPage:
+    """The page of what ``read`` returns."""
     at = asked.at
     position, end = (head, MAX_KEY) if at is None else (at.position, at.end)
     # What was published later is above this, if it was in order: there may be many of these in the segment by now.
@@ -133,15 +134,15 @@ def _page(r: ReadSnapshot, asked: Asked, head: int, read: Read, v: Viewer | None
     return GroupPage(groups, following, position, ended and len(groups) < asked.limit)
 
 
-def _of_snapshot(r: ReadSnapshot, v: Viewer | None, rows: Rows, asked: Asked, times: dict[int, int]) -> Rows:
+def _of_snapshot(
+    r: ReadSnapshot, v: Viewer | ActivityViewer, rows: Rows, asked: Asked, times: dict[int, int]
+) -> Rows:
     """The rows that are not later than the first page, and have the wanted read state; adds when they were read."""
     if asked.at is not None:
         position = asked.at.position
         rows = [row for row in rows if row[1] <= position]
-    if v is None:
-        return rows
     if v.reads:
-        times |= feeds.read_times(r, v, [(row[0], row[1]) for row in rows])
+        times |= read_times(r, v, [(row[0], row[1]) for row in rows], isinstance(v, Viewer))
     want = asked.want.read
     return rows if want is None else [row for row in rows if (row[0] in times) == want]
 

@@ -7,8 +7,10 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from tidings.activity_scope import EVERYBODY
 from tidings.feed_changes import FeedChange, FeedMark, FeedReset, Retraction
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.read_times import EVERYONES, FEED
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
@@ -21,19 +23,27 @@ class Mark(NamedTuple):
     at: int | None
     up_to: int | None
     keys: bytes | None
+    list: int
 
 
 # --- writing ------------------------------------------------------------------------------------------------------
 
 
 def note(
-    w: WriteSession, user: int, at: int | None, *, up_to: int | None = None, keys: Sequence[int] = ()
+    w: WriteSession,
+    user: int,
+    at: int | None,
+    *,
+    up_to: int | None = None,
+    keys: Sequence[int] = (),
+    list: int = FEED,
 ) -> None:
-    """Record the change that took the last position; with neither ``up_to`` nor ``keys`` it is an undone read-all."""
+    """Record the change that took the last position; with neither ``up_to`` (of a ``list``) nor ``keys`` it is an undone
+    read-all."""
     query = sql("last_feed_change")
     (number,) = w.db.one(query, (user,)) or (0,)
     packed = array("q", keys).tobytes() or None
-    row = (user, w.position, number + 1, at, up_to, packed)
+    row = (user, w.position, number + 1, at, up_to, packed, list)
     w.db.execute(sql("insert_feed_change"), row)
 
 
@@ -101,7 +111,15 @@ def change(r: ReadSnapshot, mark: Mark) -> FeedChange:
     if mark.at is None and mark.up_to is None and mark.keys is None:
         return FeedReset(mark.position)
     keys: Iterable[int] = array("q", mark.keys or b"")
-    return FeedMark(mark.position, mark.at, tuple(map(r.writer.ids.text, keys)), mark.up_to)
+    ids = tuple(map(r.writer.ids.text, keys))
+    return FeedMark(mark.position, mark.at, ids, mark.up_to, activity_of(r, mark.list))
+
+
+def activity_of(r: ReadSnapshot, list: int) -> str | None:
+    """The list of a read-all as MarkFeedRead names it."""
+    if list == FEED:
+        return None
+    return EVERYBODY if list == EVERYONES else r.names.text(list)
 
 
 def retraction(r: ReadSnapshot, position: int, event: EventRow) -> FeedChange:

@@ -1,13 +1,17 @@
-"""The read state of feeds: a watermark of read-alls, and exceptions in both directions.
+"""The read state of events for a user: a watermark of read-alls for each list, and exceptions in both directions.
 
-A row for an item determines by itself whether it is read; without one, the read-alls do. Each change takes a position of the
-log, and is kept for a while for streams that resume (feed_history.py).
+A row for an event determines by itself whether it is read; without one, the read-alls of the lists that have it do. Each
+change takes a position of the log, and is kept for a while for streams that resume (feed_history.py).
 """
 
+from collections.abc import Iterable, Sequence
+
+from tidings.activity_scope import topics_limit
 from tidings.model import CommandResult, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead
 from tidings.rules import last_to_merge
-from tidings.storage.sqlite import feed_counts, feed_history, feeds
-from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite import activity, feed_counts, feed_history, feeds
+from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
+from tidings.storage.sqlite.read_times import EVERYONES, FEED, MARKED, READ_ALL_ACTIVITY, read_times
 from tidings.storage.sqlite.relations import today
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
@@ -16,33 +20,52 @@ from tidings.storage.sqlite.write_session import WriteSession
 def mark(
     w: WriteSession, r: ReadSnapshot, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead
 ) -> CommandResult:
-    """Mark feed items read or unread, or undo a read-all; counts only real changes."""
+    """Mark items of a feed or of activity read or unread, or undo a read-all; counts only real changes."""
+    read_list = FEED if isinstance(command, UndoMarkFeedRead) else feed_counts.list_of(r, command.activity)
+    if read_list is None or (read_list not in (FEED, EVERYONES) and not activity.has_events(r, read_list)):
+        return CommandResult(0, w.position)
     viewer = feeds.viewer(r, w.names.make_user(command.user)).with_own()
+    of_activity = read_list != FEED and isinstance(command, MarkFeedRead) and command.event_ids is None
+    if of_activity and (limit := _limit(r, viewer.user, read_list)):
+        return CommandResult(0, w.position, limit=limit)
     before = w.position
     match command:
         case MarkFeedRead(event_ids=None):
-            updated = _read_all(w, r, viewer, command)
+            updated = _read_all(w, r, viewer, command, read_list)
         case UndoMarkFeedRead():
             updated = _undo(w, r, viewer, command)
         case _:
-            updated = _mark_items(w, r, viewer, command)
+            updated = _mark_items(w, r, viewer, command, read_list)
     if w.position == before:
         return CommandResult(0, w.position)
     w.db.execute(
         sql("set_has_read_state"),
-        (viewer.user, today(w)),
+        (viewer.user, READ_ALL_ACTIVITY if of_activity else MARKED, today(w)),
     )
     feed_history.forget(w, viewer.user)
     return CommandResult(updated, w.position, marked=w.position)
 
 
+def _limit(r: ReadSnapshot, user: int, read_list: int) -> int:
+    """The maximum number of topics with a read-all, if one of this list would exceed it."""
+    if read_list == EVERYONES or feed_counts.floor(r, user, read_list):
+        return 0
+    query = sql("count_topics_with_read_alls")
+    (topics,) = r.db.one(query, (user,)) or (0,)
+    return topics_limit(topics)
+
+
 def _mark_items(
-    w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFeedRead | MarkFeedUnread
+    w: WriteSession,
+    r: ReadSnapshot,
+    v: feeds.Viewer,
+    command: MarkFeedRead | MarkFeedUnread,
+    read_list: int,
 ) -> int:
     reading = isinstance(command, MarkFeedRead)
     keys = {key for event_id in command.event_ids or () if (key := w.ids.key(event_id)) is not None}
-    seen = feed_counts.visible(r, v, keys)
-    read = feeds.read_times(r, v, [(event.key, event.position) for event in seen])
+    seen = _named(r, v, keys, read_list)
+    read = read_times(r, v, [(event.key, event.position) for event in seen], in_feed=read_list == FEED)
     changed = [event for event in seen if (event.key in read) != reading]
     if not changed:
         return 0
@@ -53,23 +76,34 @@ def _mark_items(
     return len(changed)
 
 
-def _read_all(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFeedRead) -> int:
-    low = feed_counts.floor(r, v.user)
+def _named(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int], read_list: int) -> Sequence[EventRow]:
+    """Those of these events that a mark by id of a list may change, by key."""
+    if read_list == FEED:
+        return feed_counts.visible(r, v, keys)
+    viewer = activity.ActivityViewer(v.user, v.careful)
+    topic = None if read_list == EVERYONES else read_list
+    return activity.on_pages(r, topic, viewer, sorted(keys))
+
+
+def _read_all(
+    w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFeedRead, read_list: int
+) -> int:
+    low = feed_counts.floor(r, v.user, read_list)
     count = feed_counts.counted(command, v.user, low)
     # Not beyond the last event: it would cover its own position, so a repetition would be a change.
     up_to = w.logged if command.up_to is None else min(command.up_to, w.logged)
     if count is not None:
         up_to = count.high
-    again = feed_counts.marked_unread(r, v.user, up_to)
+    again = feed_counts.marked_unread(r, v, read_list, up_to) if count is None else count.again
     if up_to <= low and not again:
         return 0
-    unread = feed_counts.changed(r, v, low, up_to, again) if count is None else count.items
+    unread = feed_counts.changed(r, v, read_list, low, up_to, again) if count is None else count.items
     _merge_read_alls(w, v.user)
     made = w.take_position()
-    w.db.execute(sql("insert_feed_read_all"), (v.user, up_to, made, w.now))
-    query = sql("read_unread_items_up_to")
-    w.db.execute(query, (made, w.now, v.user, up_to))
-    feed_history.note(w, v.user, w.now, up_to=up_to)
+    w.db.execute(sql("insert_feed_read_all"), (v.user, read_list, up_to, made, w.now))
+    if again:
+        w.db.execute(sql("read_unread_items"), (made, w.now, v.user, w.carray(again)))
+    feed_history.note(w, v.user, w.now, up_to=up_to, list=read_list)
     return unread
 
 
@@ -101,12 +135,12 @@ def _undo(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: UndoMarkFe
     found = w.db.all(query, (v.user, command.position))
     if not found:
         return 0
-    ((up_to,),) = found
-    rows = feed_counts.restored(r, v.user, command.position)
+    ((up_to, read_list),) = found
+    rows = feed_counts.restored(r, v, command.position)
     w.insert("insert_feed_reads", rows)
-    low = feed_counts.floor(r, v.user)
+    low = feed_counts.floor(r, v.user, read_list)
     count = feed_counts.counted(command, v.user, low)
     again = feed_counts.unread_again(rows)
-    unread = feed_counts.changed(r, v, low, up_to, again) if count is None else count.items
+    unread = feed_counts.changed(r, v, read_list, low, up_to, again) if count is None else count.items
     _reset(w, v.user)
     return unread

@@ -7,6 +7,7 @@ from tidings.activity_scope import FEED_ALONE, ActivityScope
 from tidings.feed_changes import FeedChange
 from tidings.model import FeedItem, Page
 from tidings.storage.sqlite import activity, feed_history, feeds
+from tidings.storage.sqlite.feed_reasons import explain
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 
@@ -89,7 +90,7 @@ def _unshown(r: ReadSnapshot, v: feeds.Viewer, after: int, last: int, limit: int
     found: list[FeedChange] = []
     while len(found) < limit:
         some = list(feed_history.retractions(r, after, last, RETRACTIONS_AT_ONCE))
-        reasons = feeds.explain(r, v, [event for _, event in some if event.actor != v.user])
+        reasons = explain(r, v.user, [event for _, event in some if event.actor != v.user])
         found += [
             feed_history.retraction(r, position, event)
             for position, event in some

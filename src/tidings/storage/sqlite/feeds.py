@@ -5,18 +5,17 @@ An entry is in a user feed because the rules put it there. Only if the viewer is
 muted or blocked once) is each entry checked again. Entries of merged topics are always compared with the follow.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from tidings.filters import EVERYTHING, Choice, EventFilter, FeedFilter
 from tidings.ids import MAX_KEY, key_at, ms_of
 from tidings.model import FeedItem, FeedSummary, Page, UnseenCount
+from tidings.storage.sqlite.feed_reasons import FOLLOWS_OF, Interval, Reason, by_topic, covers, explain
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, TimelineRow, bounded
-from tidings.storage.sqlite.relations import MUTE
+from tidings.storage.sqlite.read_times import read_times
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.symbols import holds
 from tidings.storage.sqlite.timeline_numbers import (
     feed_timeline,
     followed_topic,
@@ -37,18 +36,15 @@ NO_ROW = -1
 """The version of a viewer without stored state."""
 
 
-Interval = tuple[int, int, int | None]
-"""A follow: (since, since_key, until)."""
-
-
 class Viewer(NamedTuple):
     """The viewer of a feed. ``timelines``: the user feed first, then the merged topics. ``follows`` are the intervals
-    (since, since_key, until) by merged topic. ``own``: the viewer's own events are included."""
+    (since, since_key, until) by merged topic. ``reads``: as that of ``read_times.Reading``. ``own``: the viewer's own
+    events are included."""
 
     user: int
     version: int
     careful: bool
-    reads: bool
+    reads: int
     stale: bool
     timelines: tuple[int, ...]
     follows: dict[int, list[Interval]]
@@ -66,10 +62,6 @@ class Viewer(NamedTuple):
         return not self.careful and len(self.timelines) == 1
 
 
-Reason = tuple[str, int]
-"""The reason of an item: the word, and the topic that is followed, or 0."""
-
-
 class VisibleItem(NamedTuple):
     """A visible item before hydration: the event, and its reason."""
 
@@ -78,7 +70,6 @@ class VisibleItem(NamedTuple):
     topic: int
 
 
-_FOLLOWS_OF = sql("follows_of_topics")
 _NOTHING: dict[int, int] = {}
 
 
@@ -87,24 +78,22 @@ def viewer(r: ReadSnapshot, user: int, own: bool = False) -> Viewer:
     their own events."""
     row = r.db.one(sql("feed_state"), (user,))
     careful, seen_day, dormant_from, reads, version = row or (0, 0, None, 0, NO_ROW)
-    follows = _by_topic(_merged(r, user, dormant_from is not None))
+    follows = by_topic(_merged(r, user, dormant_from is not None))
     stale = seen_day != r.writer.clock.now() // DAY_MS
     timelines = (feed_timeline(user), *map(topic_timeline, follows))
-    found = Viewer(user, version, bool(careful), bool(reads), stale, timelines, follows)
+    found = Viewer(user, version, bool(careful), reads, stale, timelines, follows)
     return found.with_own() if own else found
-
-
-def _by_topic(rows: Iterable[tuple[int, int, int, int | None]]) -> dict[int, list[Interval]]:
-    follows: dict[int, list[Interval]] = {}
-    for topic, since, since_key, until in rows:
-        follows.setdefault(topic, []).append((since, since_key, until))
-    return follows
 
 
 def is_careful(r: ReadSnapshot, user: int) -> bool:
     """Whether a user ever unfollowed, muted or blocked, or was blocked."""
-    row = r.db.one(sql("needs_visibility_check"), (user,))
-    return bool(row and row[0])
+    return facts(r, user)[0]
+
+
+def facts(r: ReadSnapshot, user: int) -> tuple[bool, int]:
+    """(whether the same, ``read_times.Reading.reads``)."""
+    careful, _, _, reads, _ = r.db.one(sql("feed_state"), (user,)) or (0, 0, None, 0, NO_ROW)
+    return bool(careful), reads
 
 
 def _merged(r: ReadSnapshot, user: int, dormant: bool) -> Sequence[tuple[int, int, int, int | None]]:
@@ -115,7 +104,7 @@ def _merged(r: ReadSnapshot, user: int, dormant: bool) -> Sequence[tuple[int, in
     merged = r.writer.merged
     if not merged:
         return ()
-    return r.db.all(_FOLLOWS_OF, (r.writer.carray(merged), user))
+    return r.db.all(FOLLOWS_OF, (r.writer.carray(merged), user))
 
 
 def version(r: ReadSnapshot, v: Viewer) -> object:
@@ -139,7 +128,7 @@ def visible(
     reasons = {event.key: None if v.careful else _reason(v, found[event.key], event) for event in events}
     # Two merged topics may have an event, and the follow of only one of them cover it.
     unclear = [event for event in events if event.actor != v.user and reasons[event.key] is None]
-    reasons |= explain(r, v, unclear)
+    reasons |= explain(r, v.user, unclear)
     for event in events:
         reason = reasons[event.key]
         if event.actor == v.user:
@@ -157,63 +146,6 @@ def _reason(v: Viewer, entry: TimelineRow, event: EventRow) -> Reason | None:
     if any(covers(interval, event) for interval in v.follows.get(topic, ())):
         return "follow", topic
     return None
-
-
-def explain(r: ReadSnapshot, v: Viewer, events: Sequence[EventRow]) -> dict[int, Reason | None]:
-    """By the visibility rules: the reason of each of these events, not the viewer's own, in their feed, by key; None if it
-    is not in it.
-
-    The mutes, blocks and follows of all their topics are read at once, so the cost depends on the events, not on how many of
-    these the viewer has.
-    """
-    if not events:
-        return {}
-    topics = {event.key: event.all_topics() for event in events}
-    asked = {topic for some in topics.values() for topic in some}
-    masked = hidden(r, v.user, events)
-    follows = _by_topic(r.db.execute(_FOLLOWS_OF, (r.writer.carray(asked), v.user)))
-    return {
-        event.key: None if event.key in masked else _by_law(v.user, event, topics[event.key], follows)
-        for event in events
-    }
-
-
-def hidden(r: ReadSnapshot, user: int, events: Sequence[EventRow]) -> set[int]:
-    """The keys of those of these events, at least one, that a mute or a block hides from a user."""
-    topics = {event.key: event.all_topics() for event in events}
-    asked = r.writer.carray({topic for some in topics.values() for topic in some})
-    query = sql("relations_with_topics")
-    muted, blocked = set[int](), set[int]()
-    for topic, kind in r.db.execute(query, (asked, user)):
-        (muted if kind == MUTE else blocked).add(topic)
-    return {
-        event.key for event in events if event.actor in blocked or not muted.isdisjoint(topics[event.key])
-    }
-
-
-def _by_law(
-    user: int, event: EventRow, topics: Iterable[int], follows: Mapping[int, Sequence[Interval]]
-) -> Reason | None:
-    if event.targets is not None and holds(event.targets, user):
-        return "target", 0
-    for topic in topics if event.is_followed else ():
-        intervals = follows.get(topic)
-        if intervals and any(covers(interval, event) for interval in intervals):
-            return "follow", topic
-    return None
-
-
-def covers(interval: Interval, event: EventRow) -> bool:
-    """Whether a follow (since, since_key, until) shows this event of its topic."""
-    since, since_key, until = interval
-    return (event.key >= since_key or event.position > since) and (until is None or event.position <= until)
-
-
-def follows_of(r: ReadSnapshot, user: int, event: EventRow) -> tuple[bool, bool]:
-    """Whether a user follows one of the topics of an event now, and whether a follow of one covers it."""
-    rows = r.db.all(_FOLLOWS_OF, (r.writer.carray(event.all_topics()), user))
-    follows: list[Interval] = [(since, since_key, until) for _, since, since_key, until in rows]
-    return any(until is None for *_, until in follows), any(covers(one, event) for one in follows)
 
 
 # --- pages --------------------------------------------------------------------------------------------------------
@@ -298,36 +230,6 @@ def hydrate(r: ReadSnapshot, v: Viewer, seen: Sequence[VisibleItem]) -> list[Fee
         )
         for s in seen
     ]
-
-
-def read_times(r: ReadSnapshot, v: Viewer, items: Sequence[tuple[int, int]]) -> dict[int, int]:
-    """When each of these (key, position) was read, of those that are: by its own row, or else by the first read-all that
-    covers it."""
-    if not v.reads or not items:
-        return {}
-    keys, positions = [key for key, _ in items], [position for _, position in items]
-    query = sql("item_read_times")
-    marked: dict[int, int | None] = dict(r.db.execute(query, (v.user, min(keys), max(keys))))
-    read = {key: at for key, at in marked.items() if at is not None}
-    floors, firsts = first_read_alls(r, v.user, min(positions))
-    for key, position in items:
-        if key not in marked and (n := bisect_left(floors, position)) < len(floors):
-            read[key] = firsts[n][1]
-    return read
-
-
-def first_read_alls(
-    r: ReadSnapshot, user: int, position: int, after: int = 0
-) -> tuple[list[int], list[tuple[int, int]]]:
-    """How far the read-alls from a position upwards went, ascending, of those made after another position; and for each the
-    first of them that went at least so far: (made, at)."""
-    query = sql("feed_read_alls")
-    floors: list[int] = []
-    firsts: list[tuple[int, int]] = []
-    for up_to, made, at in r.db.execute(query, (user, position, after)):
-        firsts.append(min((made, at), firsts[-1]) if firsts else (made, at))
-        floors.append(up_to)
-    return floors[::-1], firsts[::-1]
 
 
 def span_of(want: FeedFilter, before: int | None) -> tuple[int, int]:

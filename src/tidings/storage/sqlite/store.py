@@ -327,12 +327,11 @@ class SqliteStore(GroupReads, TrendReads, UnsentReads, BackfillReads):
         return await ask(asker, ("activity", *asked), lambda r: activity.page(r, *asked))
 
     def _activity_viewer(self, topic: str | None, viewer: str | None) -> ActivityViewer:
-        """What matters of a viewer: everybody without blocks gets the same page of all events."""
+        """What matters of a viewer: everybody without blocks and a read state gets the same page of all events."""
         number = None if viewer is None else self._number(viewer)
-        careful = (
-            number is not None and self._writer.masked and self._short(lambda r: feeds.is_careful(r, number))
-        )
-        return ActivityViewer(None if topic is None and not careful else number, careful)
+        careful, reads = (False, 0) if number is None else self._short(lambda r: feeds.facts(r, number))
+        anybody = topic is None and not careful and not reads
+        return ActivityViewer(None if anybody else number, careful, reads)
 
     async def feed_since(self, user: str, after: int, limit: int, scope: ActivityScope = FEED_ALONE) -> Page:
         """Feed items after a position, oldest first."""

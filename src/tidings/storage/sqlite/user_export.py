@@ -8,7 +8,14 @@ import msgspec
 from tidings.config import KIB
 from tidings.ids import notification_id
 from tidings.storage import records
-from tidings.storage.sqlite import inbox_counters, inboxes, notification_groups, preferences, reminders
+from tidings.storage.sqlite import (
+    feed_history,
+    inbox_counters,
+    inboxes,
+    notification_groups,
+    preferences,
+    reminders,
+)
 from tidings.storage.sqlite.notification_groups import STANDING, Row
 from tidings.storage.sqlite.notification_view import hydrate
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -115,7 +122,10 @@ def _reads(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
 def _floors(r: ReadSnapshot, user: int, after: tuple[int, ...]) -> _Part:
     query = sql("export_feed_read_alls")
     rows = r.db.all(query, (user, *(after or (-1,)), EXPORT_ROWS))
-    lines = [_line(kind="feed_read", up_to=up_to, read_at=rfc3339(at)) for up_to, _, at in rows]
+    lines = [
+        _line(**records.feed_read_all(up_to, at, feed_history.activity_of(r, list)))
+        for up_to, _, at, list in rows
+    ]
     return lines, (rows[-1][1],) if rows else None
 
 

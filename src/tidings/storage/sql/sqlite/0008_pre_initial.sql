@@ -54,7 +54,7 @@ CREATE INDEX relation_topic ON relation (topic, kind, viewer);
 
 -- version: counts what changed this feed other than events that arrived in order.
 -- has_hidden_rows: entries of this feed may be invisible (unfollowed, muted, blocked), so each is checked when it is read.
--- has_read_state: there are rows in feed_read or feed_read_watermark.
+-- has_read_state: 1 if there are rows in feed_read or feed_read_watermark, 2 if some of these are read-alls of activity.
 -- changes_deleted_to: the position up to which feed_change has no rows any more; read_undone_at: the position at which a read-all
 -- was last undone, or read-alls were merged; last_merged_read_all: the position of the last read-all that was among these.
 CREATE TABLE feed_state (
@@ -66,21 +66,24 @@ CREATE TABLE feed_state (
 CREATE INDEX feed_state_changes_deleted ON feed_state (changes_deleted_to) WHERE changes_deleted_to > 0;
 CREATE INDEX feed_state_last_visit ON feed_state (last_visit_day) WHERE dormant_since_position IS NULL;
 
--- Items whose state differs from that of the read-alls: read at a time, or (NULL) unread. `made` is the position of the
--- change; of an item that a read-all read after it was marked unread, the position of the read-all.
+-- Events whose state differs from that of the read-alls: read at a time, or (NULL) unread. `made` is the position of the
+-- change; of an event that a read-all read after it was marked unread, the position of the read-all.
 CREATE TABLE feed_read (
   user INTEGER, key INTEGER, position INTEGER NOT NULL, made INTEGER NOT NULL, at INTEGER, PRIMARY KEY (user, key)
 ) WITHOUT ROWID;
 CREATE INDEX feed_unread ON feed_read (user, position) WHERE at IS NULL;
--- Read-alls of feeds: everything up to a position is read.
+-- Read-alls: everything up to a position is read, of the list that has the event: 0 of the feed, -1 of the activity of all
+-- users, otherwise of this topic.
 CREATE TABLE feed_read_watermark (
-  user INTEGER, up_to INTEGER, made INTEGER, at INTEGER NOT NULL, PRIMARY KEY (user, up_to, made)
+  user INTEGER, list INTEGER, up_to INTEGER, made INTEGER, at INTEGER NOT NULL, PRIMARY KEY (user, list, up_to, made)
 ) WITHOUT ROWID;
+CREATE INDEX feed_read_watermark_made ON feed_read_watermark (user, made);
 
--- The latest changes of users' read state, for streams that resume: of these items (packed keys), of all up to a position,
--- or (neither) the undoing of a read-all. Each takes a position of the log; `number` is dense for a user.
+-- The latest changes of users' read state, for streams that resume: of these items (packed keys), of all of a list up to a
+-- position, or (neither) the undoing of a read-all. Each takes a position of the log; `number` is dense for a user.
 CREATE TABLE feed_change (
-  user INTEGER, position INTEGER, number INTEGER NOT NULL, at INTEGER, up_to INTEGER, keys BLOB, PRIMARY KEY (user, position)
+  user INTEGER, position INTEGER, number INTEGER NOT NULL, at INTEGER, up_to INTEGER, keys BLOB, list INTEGER NOT NULL,
+  PRIMARY KEY (user, position)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX feed_change_position ON feed_change (position);
 -- The latest retractions, for the same, with the columns that decide in whose feeds the event was. `number` is dense.

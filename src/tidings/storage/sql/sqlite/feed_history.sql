@@ -4,7 +4,7 @@
 SELECT number FROM feed_change WHERE user=? ORDER BY position DESC LIMIT 1;
 
 -- name: insert_feed_change
-INSERT INTO feed_change VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO feed_change VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: first_feed_change
 SELECT number, position FROM feed_change WHERE user=? ORDER BY position LIMIT 1;
@@ -38,7 +38,7 @@ FROM feed_state WHERE user=?), 0));
 SELECT position, key, topics, targets FROM retraction WHERE position>? AND position<=? ORDER BY position LIMIT ?;
 
 -- name: feed_changes_between
-SELECT user, position, at, up_to, keys FROM feed_change WHERE position>? AND position<=?;
+SELECT user, position, at, up_to, keys, list FROM feed_change WHERE position>? AND position<=?;
 
 -- name: retractions_were_forgotten
 SELECT value > ? FROM meta WHERE name='retractions_deleted_to';
@@ -47,5 +47,5 @@ SELECT value > ? FROM meta WHERE name='retractions_deleted_to';
 SELECT user FROM feed_state WHERE changes_deleted_to > ? AND changes_deleted_to > 0;
 
 -- name: feed_changes_of_user
-SELECT user, position, at, up_to, keys FROM feed_change WHERE user=? AND position>? AND position<=?
+SELECT user, position, at, up_to, keys, list FROM feed_change WHERE user=? AND position>? AND position<=?
 ORDER BY position LIMIT ?;

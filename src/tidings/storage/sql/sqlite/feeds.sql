@@ -7,9 +7,6 @@ CROSS JOIN follow f ON f.follower=? AND f.topic=c.value;
 -- name: feed_state
 SELECT has_hidden_rows, last_visit_day, dormant_since_position, has_read_state, version FROM feed_state WHERE user=?;
 
--- name: needs_visibility_check
-SELECT has_hidden_rows FROM feed_state WHERE user=?;
-
 -- name: follows_of_user
 SELECT topic, from_position, backfill_from_key, until_position FROM follow WHERE follower=?;
 

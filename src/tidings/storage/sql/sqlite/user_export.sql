@@ -14,4 +14,4 @@ SELECT topic, kind FROM relation WHERE viewer=? AND (topic, kind)>(?, ?) AND kin
 SELECT key, at FROM feed_read WHERE user=? AND key>? ORDER BY key LIMIT ?;
 
 -- name: export_feed_read_alls
-SELECT up_to, made, at FROM feed_read_watermark WHERE user=? AND made>? ORDER BY made LIMIT ?;
+SELECT up_to, made, at, list FROM feed_read_watermark WHERE user=? AND made>? ORDER BY made LIMIT ?;
