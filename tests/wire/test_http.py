@@ -162,7 +162,7 @@ def test_methods_of_a_path_can_be_asked(anybody: httpx.Client) -> None:
     """OPTIONS and a 405 name the methods; neither needs a credential."""
     paths = {route.path for route in ROUTES}
     for path in paths:
-        place = path.format(user_id="u", topic="a:b", event_id="e", id="i", other_id="o", type="t", key="k")
+        place = re.sub(r"\{\w+\}", "a:b", path)
         allowed = set(anybody.options(place).headers["allow"].split(", "))
         assert allowed - {"HEAD", "OPTIONS"} == {route.method for route in ROUTES if route.path == path}
         refused = anybody.request("SEARCH", place)
