@@ -40,6 +40,12 @@ def private_pem() -> str:
 
 
 PUBLIC = pem(ed25519.Ed25519PrivateKey.generate().public_key())
+TEMPLATES = {
+    "no language": ("like.xx-bogus.html", b""),
+    "no text": ("like.txt", b"\xff"),
+    "no template": ("like.txt", b"{% for %}"),
+}
+"""Folders of mail templates, each with a file that none can be."""
 REFUSED: dict[str, Environ] = {
     "dev mode for others": DEV | {"TIDINGS_HOST": "0.0.0.0"},
     "nobody let in": {},
@@ -73,12 +79,16 @@ REFUSED: dict[str, Environ] = {
     "verb of two types": KEYS | {"TIDINGS_STORE": "sqlite:///types.db", "TIDINGS_CONFIG": "types.toml"},
     "unknown variable": KEYS | {"TIDINGS_PROT": "1"},
     "wrong network": KEYS | {"TIDINGS_TRUSTED_PROXIES": "10.0.0.1/8"},
+    **{
+        f"mail templates: {folder}": KEYS | {"TIDINGS_MAIL_TEMPLATES": folder}
+        for folder in ("absent", *TEMPLATES)
+    },
 }
 
 
 @pytest.fixture
 def prepared(tmp_path: Path) -> None:
-    """A store that has a type, and a file of settings whose type claims the same verb."""
+    """A store that has a type, a file of settings whose type claims the same verb, and the folders of templates."""
 
     async def declare() -> None:
         store = await SqliteStore.open(tmp_path / "types.db", FakeClock(), config.Settings())
@@ -87,6 +97,9 @@ def prepared(tmp_path: Path) -> None:
 
     asyncio.run(declare())
     (tmp_path / "types.toml").write_text('[types.settled]\nverbs = ["settle"]\n')
+    for folder, (name, content) in TEMPLATES.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(content)
 
 
 @pytest.mark.parametrize("case", sorted(REFUSED))
