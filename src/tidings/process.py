@@ -103,9 +103,8 @@ async def _serve(
     stop: "_Stop",
     on_ready: Callable[[str], None],
 ) -> None:
-    with (
-        ExitStack() as handled
-    ):  # ends after the store is closed: until then a second signal cuts what delays that
+    # It ends after the store is closed: until then a second signal cuts what delays that.
+    with ExitStack() as handled:
         async with running(settings, clock, parts.channels) as services:
             server = _Server(
                 _config(settings, build(services, parts.authenticator)),

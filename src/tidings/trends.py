@@ -99,8 +99,9 @@ class Trends:
             return self._selected(end, length, object_type, topic, narrowest)
 
         async def make(reader: str) -> MadeReply:
-            top, examined = self.windows.top(window, by, limit), 0
-            if filtered:
+            if not filtered:
+                top, examined = self.windows.top(window, by, limit), 0
+            else:
                 end = self._clock.now() // 1000
                 found = await self._store.ranked_keys(selected(end), by, limit, self._most, reader)
                 if found is None:
