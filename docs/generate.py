@@ -7,6 +7,7 @@ import argparse
 import inspect
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -302,6 +303,10 @@ in `_total`; a histogram has `_bucket`, `_sum` and `_count`.
 
 def needs() -> str:
     """The page of what applications need, and what proves that it works."""
+    tests: defaultdict[str, list[str]] = defaultdict(list)
+    for proof in proofs():
+        for id in proof.needs:
+            tests[id].append(f"[{proof.test.removeprefix('test_')}](../../tests/{proof.file})")
     return f"""# Needs and their tests
 
 {MADE}
@@ -309,22 +314,12 @@ def needs() -> str:
 What feeds, inboxes, streams and trends are needed for, and the tests that prove that it works. A test names its needs with a
 marker, `@pytest.mark.need("FE1")`; a check refuses a need that is available and has no test. The
 [examples](../guides/examples.md) show five applications with these needs.
-{"".join(_needs_of(prefix, title) for prefix, title in AREAS.items())}"""
+{"".join(_needs_of(prefix, title, tests) for prefix, title in AREAS.items())}"""
 
 
-def _needs_of(prefix: str, title: str) -> str:
-    found = list(proofs())
+def _needs_of(prefix: str, title: str, tests: Mapping[str, list[str]]) -> str:
     rows = [
-        [
-            id,
-            need.text,
-            need.lacks if need.built else "all of it",
-            " · ".join(
-                f"[{one.test.removeprefix('test_')}](../../tests/{one.file})"
-                for one in found
-                if id in one.needs
-            ),
-        ]
+        [id, need.text, need.lacks if need.built else "all of it", " · ".join(tests.get(id, ()))]
         for id, need in NEEDS.items()
         if id.startswith(prefix)
     ]
