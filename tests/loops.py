@@ -1,4 +1,4 @@
-"""Event loops that tests run in a thread of their own."""
+"""The turns of an event loop, and loops that tests run in a thread of their own."""
 
 import asyncio
 import threading
@@ -10,11 +10,13 @@ ACCEPTING_TURNS = 5
 whose task is cancelled before its first step."""
 
 
-async def turn() -> None:
-    """Returns in the next turn of the loop."""
-    over = asyncio.Event()
-    asyncio.get_running_loop().call_soon(over.set)
-    await over.wait()
+async def turns(number: int) -> None:
+    """Let the loop turn so many times, so that tasks that were made begin."""
+    loop = asyncio.get_running_loop()
+    for _ in range(number):
+        passed = loop.create_future()
+        loop.call_soon(passed.set_result, None)
+        await passed
 
 
 @contextmanager
@@ -26,8 +28,7 @@ def loop_in_a_thread(name: str) -> Iterator[asyncio.AbstractEventLoop]:
 
         async def run() -> None:
             await over.wait()
-            for _ in range(ACCEPTING_TURNS):
-                await turn()
+            await turns(ACCEPTING_TURNS)
 
         thread = threading.Thread(target=runner.run, args=(run(),), name=name)
         thread.start()

@@ -6,6 +6,7 @@ import re
 import msgspec
 import pytest
 
+from tests.loops import turns
 from tests.outbound.receivers import HOST, WAIT_S, text
 from tests.outbound.world import ATTEMPTS, USER, World
 from tidings.errors import Unavailable
@@ -360,14 +361,6 @@ def test_what_is_under_way_when_the_server_stops_is_awaited(loop: Loop, world: W
         assert await world.waiting() == []
 
     loop.run(scene())
-
-
-async def turns(number: int) -> None:
-    """Let the loop turn so many times."""
-    for _ in range(number):
-        turned = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().call_soon(turned.set_result, None)
-        await turned
 
 
 def test_nothing_is_begun_when_the_server_stops(loop: Loop, world: World) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.awaiting import awaited
+from tests.loops import turns
 from tidings.errors import BadParameter, TooManyRequests
 from tidings.shared_replies import (
     EVENTS_PER_MS,
@@ -45,14 +46,6 @@ class Maker:
 def asking(replies: SharedReplies, make: Maker) -> Callable[[str], Awaitable[bytes]]:
     """How a viewer asks."""
     return lambda viewer: replies.get("question", viewer, make)
-
-
-async def _turns() -> None:
-    loop = asyncio.get_running_loop()
-    for _ in range(5):
-        turn = loop.create_future()
-        loop.call_soon(turn.set_result, None)
-        await turn
 
 
 def test_a_refusal_that_is_kept_holds_no_requests() -> None:
@@ -99,7 +92,7 @@ async def test_all_who_ask_meanwhile_get_the_first_reply_that_is_made() -> None:
     clock.advance(10_000)
     make.may.clear()
     waiting = [asyncio.ensure_future(ask(name)) for name in ("ann", "bob", "ann", "carol")]
-    await _turns()
+    await turns(5)
     assert make.made == ["ann", "ann", "bob", "carol"]
     make.may.set()
     assert await asyncio.gather(*waiting) == [b"2"] * 4
@@ -114,7 +107,7 @@ async def test_a_viewer_with_many_questions_delays_nobody_who_shares_one() -> No
     clock.advance(10_000)
     slow.may.clear()
     first = asyncio.ensure_future(replies.get("question", "ann", slow))
-    await _turns()
+    await turns(5)
     assert await replies.get("question", "bob", Maker()) == b"1"
     assert await first == b"1"
     assert slow.cancelled == 1
@@ -129,7 +122,7 @@ async def test_few_make_what_many_ask_for() -> None:
     clock.advance(10_000)
     make.may.clear()
     waiting = [asyncio.ensure_future(ask(f"user{number}")) for number in range(100)]
-    await _turns()
+    await turns(5)
     assert len(make.made) == 1 + MOST_MAKERS
     make.may.set()
     assert await asyncio.gather(*waiting) == [b"2"] * 100
@@ -153,9 +146,9 @@ async def test_an_attempt_that_fails_fails_for_its_viewer_alone() -> None:
         asyncio.ensure_future(replies.get("question", f"user{number}", refused))
         for number in range(MOST_MAKERS)
     ]
-    await _turns()
+    await turns(5)
     waiting = asyncio.ensure_future(ask("bob"))
-    await _turns()
+    await turns(5)
     assert make.made == ["ann"]
     make.may.set()
     found = await asyncio.gather(*failing, return_exceptions=True)
@@ -172,12 +165,12 @@ async def test_an_attempt_ends_when_all_have_left() -> None:
     clock.advance(10_000)
     make.may.clear()
     waiting = [asyncio.ensure_future(ask("ann")) for _ in range(2)]
-    await _turns()
+    await turns(5)
     waiting[0].cancel()
-    await _turns()
+    await turns(5)
     assert (make.made, make.cancelled) == (["ann", "ann"], 0)
     waiting[1].cancel()
-    await _turns()
+    await turns(5)
     assert make.cancelled == 1
     make.may.set()
     assert await ask("bob") == b"3"
@@ -193,7 +186,7 @@ async def test_a_reply_from_before_a_retraction_is_given_to_nobody_who_asks_afte
     replies.clear()
     make.may.clear()
     before = asyncio.ensure_future(ask("ann"))
-    await _turns()
+    await turns(5)
     replies.clear()
     make.may.set()
     assert await before == b"2"

@@ -11,6 +11,7 @@ import pytest
 
 from tests.awaiting import awaited
 from tests.backends import SMALL
+from tests.loops import turns
 from tidings.config import Settings
 from tidings.errors import TooManyRequests, Unavailable
 from tidings.model import Follow
@@ -83,21 +84,12 @@ async def test_askers_take_turns_and_none_has_all_threads(tmp_path: Path) -> Non
         bob = asks.ask(BOB, "bob 0", other)
         await other.wait()
         tasks += [asks.ask(BOB, "bob 1"), asks.ask(CY, "cy 0")]
-        await turn()
+        await turns(3)
         held.open()
         await asyncio.gather(first, *tasks[:2], tasks[-1])
         assert asks.order == ["ann 0", "bob 0", "ann 1", "cy 0", "ann 2"]
         other.open()
         await asyncio.gather(bob, *tasks)
-
-
-async def turn() -> None:
-    """Let tasks that were made begin."""
-    loop = asyncio.get_running_loop()
-    for _ in range(3):
-        passed = loop.create_future()
-        loop.call_soon(passed.set_result, None)
-        await passed
 
 
 @awaited
@@ -108,7 +100,7 @@ async def test_the_same_question_is_read_once(tmp_path: Path) -> None:
         first = asks.ask(ANN, "summary", held)
         await held.wait()
         others = [asks.ask(ANN, "summary") for _ in range(100)]
-        await turn()
+        await turns(3)
         held.open()
         assert await asyncio.gather(first, *others) == ["held"] * 101
         assert asks.order == ["summary"]
@@ -125,7 +117,7 @@ async def test_an_answer_that_began_before_a_commit_is_not_given_to_who_asked_af
         await held.wait()
         await store.write([Follow("ann", "user:bob")])
         after = asks.ask(ANN, "summary", lambda r: "fresh")
-        await turn()
+        await turns(3)
         held.open()
         assert [await before, await after] == ["held", "fresh"]
 
@@ -147,12 +139,12 @@ async def test_a_user_over_the_bound_is_refused_and_others_are_not(tmp_path: Pat
         for gate in gates:
             await gate.wait()
         tasks += [asks.ask(ANN, n) for n in (1, 2)]
-        await turn()
+        await turns(3)
         with pytest.raises(TooManyRequests) as refused:
             await asks.ask(ANN, 3)
         assert refused.value.retry_after >= 1
         tasks += [asks.ask(CY, n) for n in (0, 1)]
-        await turn()
+        await turns(3)
         with pytest.raises(Unavailable) as full:
             await asks.ask(APPLICATION, 0)
         assert full.value.retry_after >= 1
@@ -176,9 +168,9 @@ async def test_a_read_ends_when_nobody_waits_for_it(tmp_path: Path) -> None:
         tasks = [asks.ask(ANN, "forever", forever) for _ in range(2)]
         assert await asyncio.to_thread(begun.wait, 20)
         queued = asks.ask(ANN, "queued")
-        await turn()
+        await turns(3)
         tasks[0].cancel()
-        await turn()
+        await turns(3)
         assert asks.readers.depth == 2  # another one still waits for it
         queued.cancel()
         tasks[1].cancel()
@@ -197,7 +189,7 @@ async def test_only_that_one_read_is_stopped(tmp_path: Path) -> None:
         await held.wait()
         await gone.wait()
         left.cancel()
-        await turn()
+        await turns(3)
         gone.open()
         held.open()
         assert await kept == ("held", (1,))
