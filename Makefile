@@ -35,7 +35,7 @@ suite: .make/dev # a target of its own, so that it can run beside another
 check: .make/dev ## For the time between commits: lint, and beside it the unit and conformance tests
 	@$(MAKE) --no-print-directory --jobs lint units
 
-units: .make/dev # the same
+units: .make/dev # for the same reason
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal tests/unit tests/conformance tests/test_layout.py
 
 lint: .make/dev ## Style, types and import contracts alone

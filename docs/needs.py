@@ -84,8 +84,8 @@ NEEDS: Mapping[str, Need] = {
     "IN15": Need("Existing data is imported, and an outbox publishes from any database.", "CloudEvents"),
     "FE1": Need("A user's feed is listed newest first, with a cursor that stays valid while events arrive."),
     "FE2": Need(
-        "Events reach feeds by writes for most topics and by merges at reads for those with many followers; a "
-        "change between both loses and repeats nothing."
+        "Topics with many followers use fan-out on read, all others fan-out on write; a change between both loses "
+        "and repeats nothing."
     ),
     "FE3": Need("The activity of all users is listed."),
     "FE4": Need("The activity of one actor, one object or any other topic is listed."),
@@ -164,8 +164,8 @@ NEEDS: Mapping[str, Need] = {
     "LI4": Need("What was missed is delivered on return, after any time."),
     "LI5": Need("Buffers are bounded in bytes; a slow reader catches up from the store and misses nothing."),
     "LI6": Need(
-        "A full or stopping server sends streams away in an order; clients return at random times, and poll when no "
-        "stream opens."
+        "A full or stopping server refuses or ends streams gradually; clients reconnect at random times, and poll "
+        "when no stream opens."
     ),
     "LI7": Need("Events are delivered across nodes.", built=False),
     "LI8": Need("Read state and counts reach all tabs and devices of the user, with a sequence number."),

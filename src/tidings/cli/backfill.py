@@ -27,15 +27,17 @@ POLL_S = 0.2
     help="The days up to now whose events are added.",
 )
 @click.option("--dry-run", is_flag=True, help="Count what would be added, and change nothing.")
-@click.option("--notify", is_flag=True, help="Add to the inboxes too what the rules notify of, read.")
+@click.option(
+    "--notify", is_flag=True, help="Also add to inboxes, as read, the events that the rules notify of."
+)
 def command(url: str, key_env: str, user_id: str | None, days_back: int, dry_run: bool, notify: bool) -> None:
     """Build feeds of a running server from its stored events: each follow that exists covers the events of the last days,
     as if it had been made before them.
 
-    Blocks, mutes and visibility apply as ever, and nothing is added twice: a repetition adds nothing. The server does the
+    Blocks, mutes and visibility apply, and nothing is added twice: a repetition adds nothing. The server does the
     work in small steps between other requests, and continues after a crash; an interrupt of this command does not stop it.
-    With --notify, inboxes get the events of which the current rules notify their users. They arrive read, so no count
-    changes and nothing leaves the server.
+    With --notify, inboxes get the events of which the current rules notify their users. They arrive read, so no unread
+    count changes and no delivery is sent.
 
     \b
     Examples:
