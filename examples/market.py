@@ -1,7 +1,7 @@
 """A prediction market on Tidings: activity, a bell with its menu, and a widget for the home page.
 
 Tidings stores trades once, puts them into the feeds of those who follow a market, a trader or a category, groups them
-("2 traders"), notifies holders when a market resolves, counts what is unseen and unread, and ranks the busiest traders.
+("2 traders"), notifies holders when a market resolves, counts what is unseen and unread, and what happens in a category.
 The team still writes: the market itself (orders, prices, positions), who its users are, and the pages that show all this.
 
 Plain HTTP with the standard library alone: any language can do the same. Run a server (``tidings serve --dev``), then
@@ -84,9 +84,9 @@ def resolve(answer: str, holders: list[str]) -> None:
 def bell(name: str) -> None:
     """A user opens the bell, which clears its badge, and then reads all that it showed."""
     inbox = call("GET", "/v1/notifications", user_id=user(name))
-    show("alice's badge", inbox["unseen_count"], 2)
+    show(f"{name}'s badge", inbox["unseen_count"], 2)
     messages = [item["message"] for item in inbox["items"]]
-    show("alice's menu", messages, ["You won 10 shares", "Will it rain on Sunday? yes"])
+    show(f"{name}'s menu", messages, ["You won 10 shares", "Will it rain on Sunday? yes"])
     seen = call("POST", "/v1/notifications/seen-all", {"up_to": inbox["seq"]}, user_id=user(name))
     show("opened", [seen["unseen_count"], seen["unread_count"]], [0, 2])
     read = call("POST", "/v1/notifications/read-all", {"up_to": inbox["seq"]}, user_id=user(name))
@@ -109,7 +109,7 @@ def feeds() -> None:
 
 
 def home_page() -> None:
-    """What a visitor sees: public activity only, so no payout, and who trades most."""
+    """What a visitor sees: public activity only, so no payout, and how often each verb occurred."""
     items = call("GET", "/v1/activity", topic=CATEGORY, limit="3")["items"]
     show("home page", [item["verb"] for item in items], ["resolve", "trade", "trade"])
     top = call("GET", "/v1/top", window="1h", by="verb", topic=CATEGORY)

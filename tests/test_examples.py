@@ -1,6 +1,7 @@
 """The examples run as a reader would run them, against a real server."""
 
 import ast
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ from tests.serving import START_S, environ, serving, within
 from tests.wire.people import KEY
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-DESIGNS = ("market", "social", "large_feed", "parliament", "fasting")
 FOLLOWERS = "200"
 """Those of a star, and the number at which the server merges a topic's events when a feed is read."""
+DESIGNS = {"market": (), "social": (), "large_feed": (FOLLOWERS,), "parliament": (), "fasting": ()}
+"""The programs, with the arguments of each."""
 SHIPPED = ("--duplicate-window-s", "3600", "--fanout-read-threshold-followers", FOLLOWERS)
 """The default that other tests replace, and a star with fewer followers than there."""
 
@@ -25,6 +27,13 @@ SHIPPED = ("--duplicate-window-s", "3600", "--fanout-read-threshold-followers", 
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One server for all designs: each names its users and objects anew."""
     with serving(tmp_path_factory.mktemp("examples"), *SHIPPED) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that asks for a credential."""
+    with serving(tmp_path_factory.mktemp("guarded"), TIDINGS_API_KEYS=KEY) as url:
         yield url
 
 
@@ -40,8 +49,7 @@ def run(name: str, url: str, *words: str) -> subprocess.CompletedProcess[str]:
 def test_a_design_from_end_to_end(name: str, server: str) -> None:
     """The flow of each design works against a real server, and again on one that has the data of all the others. The fault:
     the market ended with a KeyError when one of its traders had been notified of anything else."""
-    words = (FOLLOWERS,) if name == "large_feed" else ()
-    first, second = (run(name, server, *words) for _ in range(2))
+    first, second = (run(name, server, *DESIGNS[name]) for _ in range(2))
     assert (first.returncode, first.stderr) == (0, "")
     assert first.stdout.count("\n") >= 8
     assert (second.returncode, second.stdout, second.stderr) == (0, first.stdout, "")
@@ -69,25 +77,25 @@ def test_each_design_says_what_the_team_still_writes() -> None:
         assert "The team still writes: " in " ".join(text.split()), name
 
 
-def test_designs_without_a_credential(tmp_path: Path) -> None:
+def test_designs_without_a_credential(guarded: str) -> None:
     """A refusal, and a server that is not there, are one line and no traceback."""
-    with serving(tmp_path, TIDINGS_API_KEYS=KEY) as url:
-        refused = [run(name, url, *([FOLLOWERS] if name == "large_feed" else [])) for name in DESIGNS]
-    gone = run("market", url)
+    refused = [run(name, guarded, *words) for name, words in DESIGNS.items()]
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and not listening
+        gone = run("market", f"http://127.0.0.1:{unused.getsockname()[1]}")
     said = [(done, "the server refused: 401") for done in refused]
     for done, words in (*said, (gone, "cannot be reached")):
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert words in done.stderr
 
 
-def test_examples_take_the_key(tmp_path: Path) -> None:
+def test_examples_take_the_key(guarded: str) -> None:
     """The example for one user ignored the key that the settings promise it reads."""
-    with serving(tmp_path, TIDINGS_API_KEYS=KEY) as url:
-        command = [sys.executable, str(EXAMPLES / "subscribe.py"), "bob"]
-        env = environ() | {"TIDINGS_URL": url, "TIDINGS_API_KEY": KEY}
-        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as client:
-            assert next(read(client)) == "nothing unread"
-            client.kill()
+    command = [sys.executable, str(EXAMPLES / "subscribe.py"), "bob"]
+    env = environ() | {"TIDINGS_URL": guarded, "TIDINGS_API_KEY": KEY}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as client:
+        assert next(read(client)) == "nothing unread"
+        client.kill()
 
 
 def test_parliament_misses_nothing(tmp_path: Path) -> None:
