@@ -17,8 +17,7 @@ from tidings.ids import notification_id
 from tidings.model import InboxRow
 from tidings.outbound.channel import OutboundMessage
 from tidings.outbound.email import sender, site_name
-from tidings.outbound.mail_content import subject
-from tidings.outbound.mail_templates import MailTemplates
+from tidings.outbound.mail_templates import MailParts, MailTemplates
 from tidings.outbound.payload import outbound_message
 from tidings.outbound.web_push import payload
 from tidings.outbound.webhook import body
@@ -108,12 +107,6 @@ def command(
         _write(html, mail.html)
 
 
-class _Mail(NamedTuple):
-    subject: str
-    text: str
-    html: str
-
-
 def message(settings: Settings, type: str | None, given: Mapping[str, Any], number: int) -> OutboundMessage:
     """What the server would send about such an event. Raises InvalidFields, TooLarge, ConfigError."""
     rules, now = Rules(settings.types), SystemClock().now()
@@ -130,14 +123,13 @@ def message(settings: Settings, type: str | None, given: Mapping[str, Any], numb
     return note._replace(unsubscribe=link)
 
 
-def _mail(settings: Settings, notes: Sequence[OutboundMessage]) -> _Mail:
+def _mail(settings: Settings, notes: Sequence[OutboundMessage]) -> MailParts:
     by = sender(settings.mail_from) if settings.mail_from else Address("Tidings", "tidings", "localhost")
     templates = MailTemplates(settings.mail_templates)
-    parts = templates.render(notes, settings.public_url, site_name(by, settings.public_url))
-    return _Mail(subject(notes), parts.text, parts.html)
+    return templates.render(notes, settings.public_url, site_name(by, settings.public_url))
 
 
-def _shown(form: str, notes: Sequence[OutboundMessage], mail: _Mail) -> Iterator[str]:
+def _shown(form: str, notes: Sequence[OutboundMessage], mail: MailParts) -> Iterator[str]:
     yield f"--- {form} ---"
     match form:
         case "message":

@@ -25,7 +25,7 @@ from aiosmtplib import (
 from tidings import mail_addresses
 from tidings.config import ConfigError, Settings
 from tidings.outbound.channel import AT_ONCE, SENT, OutboundMessage, SendResult
-from tidings.outbound.mail_content import MAX_SUBJECT, subject
+from tidings.outbound.mail_content import MAX_SUBJECT
 from tidings.outbound.mail_templates import MailTemplates
 from tidings.outbound.payload import one_line
 from tidings.personal_data import Endpoint
@@ -209,13 +209,13 @@ def compose(
 
     ``now_s``: its date, in seconds since 1970. Its id is that of the oldest message, so that receivers recognise repeats.
     """
-    letter = _addressed(sender, recipient, subject(notes), notes[-1].id, now_s)
+    parts = templates.render(notes, public_url, site_name(sender, public_url))
+    letter = _addressed(sender, recipient, parts.subject, notes[-1].id, now_s)
     if notes[0].unsubscribe:
         letter["List-Unsubscribe"] = f"<{notes[0].unsubscribe}>"
         letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
     elif public_url:
         letter["List-Unsubscribe"] = f"<{public_url}>"
-    parts = templates.render(notes, public_url, site_name(sender, public_url))
     letter.set_content(parts.text)
     letter.add_alternative(parts.html, subtype="html")
     return letter

@@ -133,11 +133,11 @@ def mail_content(notes: Sequence[OutboundMessage], public_url: str, site: str) -
     lang = first.locale.replace("_", "-")
     listed = [_note(note) for note in notes[:LISTED]]
     return MailContent(
-        subject(notes),
+        _subject(notes),
         listed[0],
         listed,
         len(notes) - len(listed),
-        counts(notes),
+        _counts(notes),
         one_line(site, MAX_LINE),
         lang,
         "rtl" if _language(first.locale) in _RIGHT_TO_LEFT else "ltr",
@@ -147,13 +147,13 @@ def mail_content(notes: Sequence[OutboundMessage], public_url: str, site: str) -
     )
 
 
-def subject(notes: Sequence[OutboundMessage]) -> str:
+def _subject(notes: Sequence[OutboundMessage]) -> str:
     """The newest message, and the number of the others, which needs no translation."""
     more = f" (+{len(notes) - 1})" if len(notes) > 1 else ""
     return one_line(notes[0].text, MAX_SUBJECT - len(more)) + more
 
 
-def counts(notes: Sequence[OutboundMessage]) -> str:
+def _counts(notes: Sequence[OutboundMessage]) -> str:
     """The number of items of each type: ``like 3 · comment 1``."""
     found: Counter[str] = Counter()
     for note in notes:

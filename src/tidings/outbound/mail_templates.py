@@ -70,8 +70,9 @@ _log = logging.getLogger(__name__)
 
 
 class MailParts(NamedTuple):
-    """The two forms of one mail."""
+    """The subject of one mail, and the two forms of its content."""
 
+    subject: str
     text: str
     html: str
 
@@ -136,12 +137,12 @@ class MailTemplates:
         self._warned: set[str] = set()
 
     def render(self, notes: Sequence[OutboundMessage], public_url: str, site: str) -> MailParts:
-        """The text and the HTML of a mail with these messages, newest first. One whose template fails with them has the
-        default form."""
+        """The subject, the text and the HTML of a mail with these messages, newest first. A part whose template fails with
+        them has the default form."""
         content = mail_content(notes, public_url, site)
         name = notes[0].type if len(notes) == 1 else SEVERAL
         html, text = (self._part(name, notes[0].locale, kind, content) for kind in KINDS)
-        return MailParts(text, html)
+        return MailParts(content.subject, text, html)
 
     def _part(self, name: str, locale: str, kind: str, content: MailContent) -> str:
         found = self.found(name, locale, kind)
