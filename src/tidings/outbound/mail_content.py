@@ -10,6 +10,7 @@ import msgspec
 from tidings.outbound.channel import OutboundMessage
 from tidings.outbound.payload import one_line
 from tidings.plain_text import neutral
+from tidings.projections.templates import FALLBACK, chain
 
 MAX_SUBJECT = 120
 """Characters of a subject; mail programs show half of them."""
@@ -140,7 +141,7 @@ def mail_content(notes: Sequence[OutboundMessage], public_url: str, site: str) -
         _counts(notes),
         one_line(site, MAX_LINE),
         lang,
-        "rtl" if _language(first.locale) in _RIGHT_TO_LEFT else "ltr",
+        "rtl" if chain(first.locale)[-1] in _RIGHT_TO_LEFT else "ltr",
         _address(public_url),
         _address(first.unsubscribe),
         Labels(_in_language(_VIEW, first.locale), _in_language(_UNSUBSCRIBE, first.locale)),
@@ -201,8 +202,4 @@ def _address(url: str) -> str:
 
 
 def _in_language(texts: Mapping[str, str], locale: str) -> str:
-    return texts.get(_language(locale), texts["en"])
-
-
-def _language(locale: str) -> str:
-    return locale.replace("-", "_").partition("_")[0].lower()
+    return texts.get(chain(locale)[-1], texts[FALLBACK])
