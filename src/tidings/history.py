@@ -12,6 +12,8 @@ from tidings.model import CommandResult
 from tidings.ports import Backfills
 from tidings.timeutil import DAY_MS, Clock, rfc3339
 
+MAX_DAYS_BACK = 36_500
+"""Days of the longest backfill: a hundred years reach before the first event."""
 _JOB = re.compile(r"backfill-([1-9][0-9]{0,17})\Z")
 """The id of a job, whose number a store can hold."""
 

@@ -7,6 +7,7 @@ import click
 from tidings.cli.client import KEY_ENV, connect, url_option
 from tidings.cli.progress import Progress
 from tidings.client.replies import BackfillJob
+from tidings.history import MAX_DAYS_BACK
 from tidings.plain_text import neutral
 
 POLL_S = 0.2
@@ -21,7 +22,7 @@ POLL_S = 0.2
 @click.option("--user-id", help="Only the feed of this user; without it those of all users.")
 @click.option(
     "--days-back",
-    type=click.IntRange(1, 36_500),
+    type=click.IntRange(1, MAX_DAYS_BACK),
     default=30,
     show_default=True,
     help="The days up to now whose events are added.",

@@ -9,12 +9,10 @@ from msgspec import Meta
 from tidings.errors import FieldError
 from tidings.events import Id
 from tidings.field_errors import FieldCheck, check_own
+from tidings.history import MAX_DAYS_BACK
 from tidings.http import schemas
 from tidings.http.params import Params
 from tidings.http.routing import Access, RequestContext, Response, Route
-
-MAX_DAYS_BACK = 36_500
-"""Days of the longest backfill: a hundred years reach before the first event."""
 
 
 def _whose_errors(user_id: str | None, all: bool) -> Iterator[FieldError]:
