@@ -4,7 +4,7 @@ import time
 
 import click
 
-from tidings.cli.client import KEY_ENV, connect, url_option
+from tidings.cli.client import connect, key_env_option, url_option
 from tidings.cli.progress import Progress
 from tidings.client.replies import BackfillJob
 from tidings.history import MAX_DAYS_BACK
@@ -16,9 +16,7 @@ POLL_S = 0.2
 
 @click.command("backfill", short_help="Build feeds from stored events.")
 @url_option
-@click.option(
-    "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the key."
-)
+@key_env_option
 @click.option("--user-id", help="Only the feed of this user; without it those of all users.")
 @click.option(
     "--days-back",

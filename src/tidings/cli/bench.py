@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from tidings.cli.client import DEFAULT_URL, KEY_ENV, CommandClient, connect
+from tidings.cli.client import DEFAULT_URL, CommandClient, connect, key_env_option
 
 ARRAY = 100
 """Events in one array: from this number on the cost of a request is negligible."""
@@ -32,9 +32,7 @@ class Result(NamedTuple):
 
 @click.command("bench", short_help="Measure a running server for a few seconds.")
 @click.option("--url", default=DEFAULT_URL, show_default=True, help="The running server.")
-@click.option(
-    "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the API key."
-)
+@key_env_option
 @click.option(
     "--seconds", type=click.FloatRange(0.1, 60), default=3.0, show_default=True, help="For each row."
 )

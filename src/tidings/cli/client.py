@@ -24,6 +24,9 @@ url_option = click.option(
 """Not of ``bench``, which writes its own events: a variable that is forgotten in a shell must not direct them."""
 KEY_ENV = "TIDINGS_API_KEY"
 """The variable of the key; every user of the machine can read arguments."""
+key_env_option = click.option(
+    "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the key."
+)
 
 TIMEOUT_S = 90.0
 """Longer than the slowest import of one batch."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from tidings.cli.client import KEY_ENV, CommandClient, connect, url_option
+from tidings.cli.client import CommandClient, connect, key_env_option, url_option
 from tidings.cli.importer import Sender, Tally, steps
 from tidings.cli.input_files import FORMATS, STDIN, InputLines, Parse, newest_ms, paced, shifted
 from tidings.cli.progress import Progress
@@ -81,9 +81,7 @@ def _given(*names: str) -> str:
     "--format", "kind", type=click.Choice(sorted(FORMATS)), required=True, help="The format of a line."
 )
 @url_option
-@click.option(
-    "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the API key."
-)
+@key_env_option
 @click.option(
     "--store", help="Write into this store (sqlite:///FILE) instead of --url; no server may have it open."
 )

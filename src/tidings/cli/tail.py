@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from tidings.cli.client import KEY_ENV, RETRY_S, CommandClient, ServerUnreachable, connect, url_option
+from tidings.cli.client import RETRY_S, CommandClient, ServerUnreachable, connect, key_env_option, url_option
 from tidings.client import (
     Activity,
     Changed,
@@ -32,9 +32,7 @@ _NO_TIME = datetime.fromtimestamp(0, UTC)
 
 @click.command("tail", short_help="Print events as they happen.")
 @url_option
-@click.option(
-    "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the key."
-)
+@key_env_option
 @click.option("--user", help="This user's stream: their feed and their notifications.")
 @click.option("--topic", help="The events of one topic, type:id. [default: everyone's]")
 @click.option(

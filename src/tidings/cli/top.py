@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 import click
 
-from tidings.cli.client import KEY_ENV, ServerUnreachable, connect, url_option
+from tidings.cli.client import ServerUnreachable, connect, key_env_option, url_option
 from tidings.client.api import By, Window
 from tidings.client.replies import Top, TopItem, TopSeries
 from tidings.plain_text import neutral
@@ -17,9 +17,7 @@ BAR = 50
 
 @click.command("top", short_help="Show the most frequent objects, verbs or actors.")
 @url_option
-@click.option(
-    "--key-env", default=KEY_ENV, show_default=True, help="Environment variable that holds the key."
-)
+@key_env_option
 @click.option(
     "--window",
     type=click.Choice(get_args(Window)),
