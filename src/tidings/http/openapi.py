@@ -103,8 +103,6 @@ def _query_parameters(route: Route) -> Iterable[Json]:
 
 def _responses(route: Route) -> Iterable[tuple[int, Json]]:
     yield route.status, _success(route)
-    if route.status == 201 and route.method == "PUT":
-        yield 200, _success(route)
     for status in route.also:
         yield status, _success(route)
     if NDJSON in route.consumes:

@@ -201,6 +201,7 @@ ROUTES = (
         body_optional=True,
         reply=schemas.Following,
         status=201,
+        also=(200,),
     ),
     Route(
         method="DELETE",
