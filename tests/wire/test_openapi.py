@@ -65,6 +65,19 @@ def test_a_parameter_with_one_value_states_it(path: str, name: str) -> None:
     assert "One value, taken as it is" in json.dumps(parameter)
 
 
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [
+        ("/v1/events", "the first request with this idempotency key"),
+        ("/v1/notifications/{id}/actions/{action_id}", "another action"),
+        ("/v1/admin/deliveries/{id}/resend", "the endpoint"),
+    ],
+)
+def test_a_conflict_is_described_by_its_causes(path: str, cause: str) -> None:
+    """The fault: an action and a resend, which take no idempotency key, had that cause alone."""
+    assert cause in DOCUMENT["paths"][path]["post"]["responses"]["409"]["description"]
+
+
 @ENDING.parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_generated_request_fails(case: schemathesis.Case[Any], fuzzed: str) -> None:

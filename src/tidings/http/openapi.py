@@ -23,7 +23,8 @@ _MEANINGS = {
     401: "No credential, or an invalid one",
     403: "This request is not allowed",
     404: "The resource does not exist, or belongs to another user",
-    409: "The first request with this idempotency key is in progress",
+    409: "The state does not allow it: the first request with this idempotency key is in progress, another action was taken "
+    "before, or the endpoint gets no deliveries",
     410: "The time for the request is over",
     413: "The request exceeds a limit of this server",
     415: "The content type is not supported",
