@@ -162,6 +162,15 @@ def test_a_file_that_is_no_template_is_refused(tmp_path: Path, name: str, text: 
         MailTemplates(str(tmp_path))
 
 
+def test_other_files_do_not_count_as_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault: a template that the system listed after many images was not read, without a word."""
+    monkeypatch.setattr("tidings.outbound.mail_templates.MAX_FILES", 1)
+    folder(tmp_path, reply__html="ours", logo__png="", photo__png="")
+    listed = sorted(tmp_path.iterdir(), key=lambda path: path.name == "reply.html")
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter(listed))
+    assert html(MailTemplates(str(tmp_path)), NOTE) == "ours"
+
+
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         MailTemplates(str(tmp_path / "none"))

@@ -279,7 +279,8 @@ def _defaults() -> Mapping[str, _Source]:
 def _read(folder: Path) -> dict[str, _Source]:
     """The templates in a folder, by name: the type, the locale in small letters, and the kind."""
     try:
-        paths = sorted(path for path in islice(folder.iterdir(), MAX_FILES + 1) if path.suffix[1:] in KINDS)
+        found = (path for path in folder.iterdir() if path.suffix[1:] in KINDS)
+        paths = sorted(islice(found, MAX_FILES + 1))
     except OSError as error:
         raise ConfigError(f"{SETTING}: {folder}: {error.strerror}", SETTING) from None
     if len(paths) > MAX_FILES:
