@@ -54,6 +54,13 @@ def test_a_preview_takes_data_a_language_and_a_form(run: Run, folder: Path) -> N
     assert "reply 3\n" in digest.output
 
 
+def test_a_preview_skips_a_byte_order_mark(run: Run, folder: Path) -> None:
+    """As the server and ``replay`` do."""
+    (folder / "event.json").write_text('{"verb": "answer", "actor_name": "Ann"}', encoding="utf-8-sig")
+    result = run("preview", "--data", "event.json", "--as", "message", "--locale", "de")
+    assert result.output == "--- message ---\nAntwort von Ann\n"
+
+
 def test_a_preview_writes_nothing_that_steers_a_terminal(run: Run, folder: Path) -> None:
     (folder / "event.json").write_text(
         json.dumps({"actor_name": "A\x1b[31m\u202e", "metadata": {"a": "\u202e"}})

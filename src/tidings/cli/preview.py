@@ -26,6 +26,8 @@ from tidings.plain_text import escaped
 from tidings.projections.notification_rendering import NotificationRenderer
 from tidings.rules import Rules
 from tidings.timeutil import SystemClock
+from tidings.unsubscribing import PATH as UNSUBSCRIBE
+from tidings.validation import BOM
 
 FORMS = ("message", "mail", "push", "webhook")
 USER = "you"
@@ -119,7 +121,7 @@ def message(settings: Settings, type: str | None, given: Mapping[str, Any], numb
     renderer = NotificationRenderer(_Types(rules), settings.locale)
     note = outbound_message(renderer, row, settings.locale, f"msg_{number}", now, rules.rule(type).critical)
     linked = settings.server_url and not note.critical
-    link = f"{settings.server_url.rstrip('/')}/v1/unsubscribe?token=sample" if linked else ""
+    link = f"{settings.server_url.rstrip('/')}{UNSUBSCRIBE}?token=sample" if linked else ""
     return note._replace(unsubscribe=link)
 
 
@@ -154,7 +156,7 @@ def _given(path: str | None) -> dict[str, Any]:
     name = "standard input" if path == STDIN else path
     try:
         raw = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
-        return msgspec.json.decode(raw, type=dict[str, Any])
+        return msgspec.json.decode(raw.removeprefix(BOM), type=dict[str, Any])
     except OSError as error:
         raise click.ClickException(f"{name}: {error.strerror}") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
