@@ -127,7 +127,7 @@ async def _publish_traced(settings: Settings, calls: Calls) -> None:
     async with server.running(settings, clock, parts.channels) as services:
         url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         config = process._config(settings, build(services, parts.authenticator))
-        http = process._Server(config, services.live, url.set_result)
+        http = process._Server(config, services.live, services.cut, url.set_result)
         serving = asyncio.create_task(http.serve(process.listen("127.0.0.1", 0)))
         port = int((await url).rpartition(":")[2])
         assert b" 201 " in await _request(port, "PUT", FOLLOW)

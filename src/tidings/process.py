@@ -109,10 +109,11 @@ async def _serve(
             server = _Server(
                 _config(settings, build(services, parts.authenticator)),
                 services.live,
+                services.cut,
                 lambda url: on_ready(url + settings.prefix),
             )
             gc.freeze()
-            handled.enter_context(stop.stopping(server, services.cut))
+            handled.enter_context(stop.stopping(server))
             if not stop.asked:
                 await server.serve(listening)
 
@@ -221,9 +222,16 @@ def _refusal(address: tuple[object, ...], error: OSError) -> str:
 class _Server(uvicorn.Server):
     """uvicorn, with another shutdown: streams are asked to reconnect before the server waits for their connections."""
 
-    def __init__(self, config: uvicorn.Config, live: Hub, on_ready: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        live: Hub,
+        cut_deliveries: Callable[[], None],
+        on_ready: Callable[[str], None],
+    ) -> None:
         super().__init__(config)
         self._live = live
+        self._cut_deliveries = cut_deliveries
         self._on_ready = on_ready
         self._ending: asyncio.Task[None] | None = None
 
@@ -248,7 +256,7 @@ class _Server(uvicorn.Server):
         """End the streams, then everything else; or close all connections at once if :meth:`cut` is called meanwhile."""
         self._ending = asyncio.create_task(self._end(sockets))
         if self.force_exit:
-            self.cut()
+            self._ending.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._ending
 
@@ -257,10 +265,11 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def cut(self) -> None:
-        """Stop waiting for streams and requests."""
+        """Stop waiting for streams, requests and deliveries."""
         self.force_exit = True
         if self._ending is not None:
             self._ending.cancel()
+        self._cut_deliveries()
 
 
 class _Stop:
@@ -274,7 +283,6 @@ class _Stop:
     def __init__(self) -> None:
         self.asked = 0
         self._server: _Server | None = None
-        self._cut_deliveries: Callable[[], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __enter__(self) -> "_Stop":
@@ -289,14 +297,13 @@ class _Stop:
             signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def stopping(self, server: _Server, cut_deliveries: Callable[[], None]) -> Iterator[None]:
+    def stopping(self, server: _Server) -> Iterator[None]:
         """Signals stop this server while the block lasts."""
-        self._server, self._cut_deliveries = server, cut_deliveries
-        self._loop = asyncio.get_running_loop()
+        self._server, self._loop = server, asyncio.get_running_loop()
         try:
             yield
         finally:
-            self._server = self._loop = self._cut_deliveries = None
+            self._server = self._loop = None
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         self.asked += 1
@@ -307,11 +314,6 @@ class _Stop:
             self._server.should_exit = True
         elif self.asked == 2:
             # A handler runs between any two instructions of the loop, so it may not touch tasks itself.
-            self._loop.call_soon_threadsafe(self._cut)
+            self._loop.call_soon_threadsafe(self._server.cut)
         else:
             os._exit(KILLED + number)
-
-    def _cut(self) -> None:
-        if self._server is not None and self._cut_deliveries is not None:
-            self._server.cut()
-            self._cut_deliveries()

@@ -155,8 +155,9 @@ def test_a_third_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("tidings.process.os._exit", ended.append)
 
     async def scene() -> None:
-        server, cut = _Server(uvicorn.Config("no_app"), Mock(), Mock()), asyncio.Event()
-        with _Stop() as stop, stop.stopping(server, cut.set):
+        cut = asyncio.Event()
+        server = _Server(uvicorn.Config("no_app"), Mock(), cut.set, Mock())
+        with _Stop() as stop, stop.stopping(server):
             signal.raise_signal(signal.SIGTERM)
             assert server.should_exit
             assert not server.force_exit
