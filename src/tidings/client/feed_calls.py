@@ -89,11 +89,7 @@ class FeedCalls(UserCalls):
     ) -> Call[replies.FeedReadResult]:
         """Mark these items of a feed read; or, without any, all items up to a position (default: its end). The token
         ``undo`` in the response to the latter can undo it for ten minutes."""
-        body: dict[str, object] = {"all": True} if event_ids is None else {"event_ids": list(event_ids)}
-        body |= {} if up_to is None else {"up_to": up_to}
-        safe = event_ids is not None or up_to is not None
-        query = self._about(user)
-        return call("POST", "/v1/feed/read", replies.FeedReadResult, query=query, body=body, repeatable=safe)
+        return self._read("/v1/feed/read", event_ids, user, up_to)
 
     @operation
     def mark_feed_unread(
@@ -121,13 +117,7 @@ class FeedCalls(UserCalls):
         """Mark these events read, in the feed of the user or not; or, without any, all activity of a topic, or of all users,
         up to a position (default: its end). The token ``undo`` in the response to the latter can undo it for ten
         minutes."""
-        body: dict[str, object] = {"all": True} if event_ids is None else {"event_ids": list(event_ids)}
-        body |= {} if up_to is None else {"up_to": up_to}
-        safe = event_ids is not None or up_to is not None
-        query, body = self._about(user), body | _topic(of_topic)
-        return call(
-            "POST", "/v1/activity/read", replies.FeedReadResult, query=query, body=body, repeatable=safe
-        )
+        return self._read("/v1/activity/read", event_ids, user, up_to, of_topic)
 
     @operation
     def mark_activity_unread(
@@ -208,6 +198,21 @@ class FeedCalls(UserCalls):
         path = "/v1/activity/new" if of_topic is None else f"/v1/topics/{part(of_topic)}/new"
         query = self._about(user) | {"since": moment(since)} | filter_parameters(filters)
         return call("GET", path, NewCount, query=query)
+
+    def _read(
+        self,
+        path: str,
+        event_ids: Sequence[str] | None,
+        user: str | None,
+        up_to: int | None,
+        of_topic: str | None = None,
+    ) -> Call[replies.FeedReadResult]:
+        """Mark these events read, or all up to a position; all up to the end, which moves, is not safe to be repeated."""
+        body: dict[str, object] = {"all": True} if event_ids is None else {"event_ids": list(event_ids)}
+        body |= {} if up_to is None else {"up_to": up_to}
+        safe = event_ids is not None or up_to is not None
+        query, body = self._about(user), body | _topic(of_topic)
+        return call("POST", path, replies.FeedReadResult, query=query, body=body, repeatable=safe)
 
 
 def _topic(topic: str | None) -> dict[str, object]:
