@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from tidings.activity_scope import EVERYBODY
-from tidings.errors import BadParameter, FieldError
+from tidings.errors import FieldError
 from tidings.events import Topic
 from tidings.feeds import ITEM_FIELDS
 from tidings.field_errors import FieldCheck, check_own
@@ -21,6 +21,7 @@ from tidings.http.params import (
     FilteredEvents,
     ForUser,
     SinceText,
+    all_bad,
     feed_filter,
     names,
     since_of,
@@ -173,7 +174,7 @@ def _activity_filter(call: RequestContext[Any, None], query: ActivityQuery | New
     """The filter of a page or a count. Raises BadParameter for a read state without a user who has one."""
     if query.read is not None and call.user in ("", VISITOR):
         detail = "expected together with user_id, or with the credential of a user, got it without either"
-        raise BadParameter(f"read: {detail}", (FieldError("read", detail),))
+        raise all_bad([FieldError("read", detail)])
     return feed_filter(query, query.read)
 
 
