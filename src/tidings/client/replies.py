@@ -304,9 +304,9 @@ class RemindersPage(Struct, frozen=True):
 
 class Endpoint(Struct, frozen=True):
     """A delivery endpoint of a user. Nothing is sent to it before it is ``confirmed``, nor while it is disabled: since
-    ``disabled_at``, for ``disabled_reason``; nor before ``paused_until``, which it asked for.
-    ``secret`` signs for a webhook; it is only shown when it is created: at the
-    first registration or a rotation. ``previous_secret_until``: until when the secret before a rotation signs as well."""
+    ``disabled_at``, for ``disabled_reason``; nor before ``paused_until``, which it asked for. ``secret`` signs for a
+    webhook; it is only shown when it is created: at the first registration or a rotation. ``previous_secret_until``: until
+    when the secret before a rotation signs as well."""
 
     id: str
     channel: str

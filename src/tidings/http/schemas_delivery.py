@@ -51,10 +51,9 @@ class Endpoint(Schema):
     """A delivery endpoint of a user. ``confirmed``: the user confirmed it, or the application registered it; nothing is sent
     to it before. ``disabled_at``: since when nothing is sent because it refused everything, and ``disabled_reason`` its
     response, both null while it is enabled. ``paused_until``: nothing is sent before this time because it answered with
-    ``Retry-After``, null otherwise; a registration or ``enable`` ends the pause.
-    ``secret``: the key that signs for a webhook, shown when it is created (first
-    registration or rotation) and never again; with that of a rotation, ``previous_secret_until``: the time until which the
-    secret before it signs as well, null if it does no more."""
+    ``Retry-After``, null otherwise; a registration, ``enable`` or a new secret ends the pause. ``secret``: the key that
+    signs for a webhook, shown when it is created (first registration or rotation) and never again; with that of a rotation,
+    ``previous_secret_until``: the time until which the secret before it signs as well, null if it does no more."""
 
     id: str
     channel: str
