@@ -14,10 +14,9 @@ from tidings.ids import MAX_KEY, key_at
 from tidings.model import CommandResult, user_topic
 from tidings.notify_mode import NotifyMode
 from tidings.storage.sqlite import feed_reasons, feeds, inbox_insert, inboxes, notification_groups
-from tidings.storage.sqlite.feed_entries import backfill_feed
+from tidings.storage.sqlite.feed_entries import extend_follow
 from tidings.storage.sqlite.inbox_insert import NotificationDraft, arrival, kind, pair
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
-from tidings.storage.sqlite.relations import today
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import holds, pack
 from tidings.storage.sqlite.timeline_numbers import topic_timeline
@@ -153,8 +152,7 @@ def _counted(at: _BackfillProgress) -> _BackfillProgress:
 def _extend(
     w: WriteSession, r: ReadSnapshot, at: _BackfillProgress, follow: _Follow, budget: int
 ) -> tuple[_BackfillProgress, int]:
-    """Have a follow cover the next events of its topic, newest first, and add them to the user feed. While the topic is
-    merged on read, a page finds them twice and drops one of each."""
+    """Have a follow cover the next events of its topic, newest first, and add them to the user feed."""
     before = min(at.at_key or MAX_KEY, follow.backfill_from_key)
     limit = max(1, budget // EVENT_ROWS)
     keys = [e.key for e in r.entries([topic_timeline(follow.topic)], before, at.low_key - 1, limit)]
@@ -164,17 +162,10 @@ def _extend(
     if at.dry_run and at.notify:
         at = at._replace(notified=at.notified + len(_arriving(w, r, at, gained)))
     if keys and not at.dry_run:
-        _cover(w, at.at_user, follow.topic, keys)
+        extend_follow(w, at.at_user, follow.topic, keys)
     is_last = len(keys) < limit
     at = at._replace(at_topic=follow.topic + 1, at_key=0) if is_last else at._replace(at_key=keys[-1])
     return at, FOLLOW_ROWS + len(keys) * EVENT_ROWS
-
-
-def _cover(w: WriteSession, user: int, topic: int, keys: list[int]) -> None:
-    w.db.execute(sql("extend_follow"), (keys[-1], user, topic))
-    w.db.execute(sql("bump_feed_version"), (user, today(w)))
-    w.backfill_changed(topic)
-    backfill_feed(w, user, topic, keys)
 
 
 def _gained(r: ReadSnapshot, at: _BackfillProgress, topic: int, events: Sequence[EventRow]) -> list[EventRow]:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from tidings.ids import MAX_KEY
 from tidings.model import CommandResult, Follow, SetBlock, SetMute, Unfollow, split_topic
 from tidings.storage.sqlite.blocks import sever
-from tidings.storage.sqlite.feed_entries import backfill_feed
+from tidings.storage.sqlite.feed_entries import backfill_feed, extend_follow
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.relations import BLOCK, BLOCKED_BY, MUTE, require_visibility_check, today
 from tidings.storage.sqlite.statements import sql
@@ -40,18 +40,13 @@ def follow(w: WriteSession, command: Follow) -> CommandResult:
 
 
 def _extend(w: WriteSession, user: int, topic: int, backfill: int) -> None:
-    """Have a follow cover the newest events of its topic, and add to the user feed those that it did not cover. While the
-    topic is merged on read, a page finds them twice and drops one of each."""
+    """Have a follow cover the newest events of its topic, and add to the user feed those that it did not cover."""
     keys = _newest(w, topic, backfill)
     if not keys:
         return
     (before,) = w.db.one(sql("backfill_of_follow"), (user, topic))
-    if keys[-1] >= before:
-        return
-    w.db.execute(sql("extend_follow"), (keys[-1], user, topic))
-    w.db.execute(sql("bump_feed_version"), (user, today(w)))
-    w.backfill_changed(topic)
-    backfill_feed(w, user, topic, [key for key in keys if key < before])
+    if added := [key for key in keys if key < before]:
+        extend_follow(w, user, topic, added)
 
 
 def _standing(w: WriteSession, user: int, topic: int) -> bool:
