@@ -174,21 +174,20 @@ def _gained(r: ReadSnapshot, at: _BackfillProgress, topic: int, events: Sequence
     others = [event for event in events if event.actor != at.at_user]
     if not others:
         return []
-    reasons = feed_reasons.explain(r, at.at_user, others)
     masked = feed_reasons.hidden(r, at.at_user, others)
-    gained = [event for event in others if reasons[event.key] is None and event.key not in masked]
-    if not (at.dry_run and gained):
+    shown = [event for event in others if event.key not in masked]
+    reasons = feed_reasons.explain_shown(r, at.at_user, shown)
+    gained = [event for event in shown if reasons[event.key] is None]
+    if not at.dry_run:
         return gained
-    followed = _followed(r, at.at_user, gained)
+    followed = feed_reasons.followed(r, at.at_user, _topics(gained))
     return [
         event for event in gained if not any(one < topic for one in followed.intersection(event.all_topics()))
     ]
 
 
-def _followed(r: ReadSnapshot, user: int, events: Sequence[EventRow]) -> set[int]:
-    """The topics of these events that the user follows now."""
-    topics = r.writer.carray({topic for event in events for topic in event.all_topics()})
-    return {topic for (topic,) in r.db.execute(sql("followed_topics_among"), (topics, user))}
+def _topics(events: Sequence[EventRow]) -> set[int]:
+    return {topic for event in events for topic in event.all_topics()}
 
 
 # --- inboxes ------------------------------------------------------------------------------------------------------
@@ -218,7 +217,7 @@ def _arriving(
     """Those of the events, which are in the feed or will be, of which a rule notifies the user, and that are not in the
     inbox. Events since the backfill began, and those with pending jobs, notify by themselves."""
     drafts = {}
-    followed = _followed(r, at.at_user, events) if events else set()
+    followed = feed_reasons.followed(r, at.at_user, _topics(events))
     for i, event in enumerate(events):
         draft = _draft(w, event)
         notified = event.position <= at.head and event.notify != NotifyMode.NONE

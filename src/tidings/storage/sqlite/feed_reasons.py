@@ -1,6 +1,6 @@
 """The reasons for which events are in a feed, by the visibility rules of ports.py."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.relations import MUTE
@@ -33,14 +33,27 @@ def explain(r: ReadSnapshot, user: int, events: Sequence[EventRow]) -> dict[int,
     """
     if not events:
         return {}
+    masked = hidden(r, user, events)
+    shown = [event for event in events if event.key not in masked]
+    return dict.fromkeys(masked) | explain_shown(r, user, shown)
+
+
+def explain_shown(r: ReadSnapshot, user: int, events: Sequence[EventRow]) -> dict[int, Reason | None]:
+    """The same of events that no mute or block hides."""
+    if not events:
+        return {}
     topics = {event.key: event.all_topics() for event in events}
     asked = {topic for some in topics.values() for topic in some}
-    masked = hidden(r, user, events)
     follows = by_topic(r.db.execute(FOLLOWS_OF, (r.writer.carray(asked), user)))
-    return {
-        event.key: None if event.key in masked else _by_law(user, event, topics[event.key], follows)
-        for event in events
-    }
+    return {event.key: _by_law(user, event, topics[event.key], follows) for event in events}
+
+
+def followed(r: ReadSnapshot, user: int | None, topics: Collection[int]) -> set[int]:
+    """Those of these topics that a user follows now."""
+    if not topics:
+        return set()
+    query = sql("followed_topics_among")
+    return {topic for (topic,) in r.db.execute(query, (r.writer.carray(topics), user))}
 
 
 def hidden(r: ReadSnapshot, user: int, events: Sequence[EventRow]) -> set[int]:

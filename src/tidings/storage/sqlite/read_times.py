@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from tidings.storage.sqlite.feed_reasons import FOLLOWS_OF, Reason, by_topic, explain_own
+from tidings.storage.sqlite.feed_reasons import Reason, explain_own, followed
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.visibility import Visibility, is_listed
@@ -127,8 +127,7 @@ def lists_with(
     narrow = {
         topic for event in events if not event.is_public for topic in event.all_topics() if topic in lists
     }
-    follows = by_topic(r.db.execute(FOLLOWS_OF, (r.writer.carray(narrow), user))) if narrow else {}
-    followed = {topic for topic, some in follows.items() if any(until is None for *_, until in some)}
+    follows = followed(r, user, narrow)
 
     def has(one: int, event: EventRow) -> bool:
         if one == FEED:
@@ -136,7 +135,7 @@ def lists_with(
         return is_listed(
             Visibility(event.visibility),
             of_topic=one != EVERYONES,
-            follows=one in followed,
+            follows=one in follows,
             own=event.actor == user,
         )
 

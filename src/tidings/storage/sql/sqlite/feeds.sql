@@ -4,6 +4,9 @@
 SELECT f.topic, f.from_position, f.backfill_from_key, f.until_position FROM carray(?) c
 CROSS JOIN follow f ON f.follower=? AND f.topic=c.value;
 
+-- name: followed_topics_among
+SELECT f.topic FROM carray(?) c CROSS JOIN follow f ON f.follower=? AND f.topic=c.value WHERE f.until_position IS NULL;
+
 -- name: feed_state
 SELECT has_hidden_rows, last_visit_day, dormant_since_position, has_read_state, version FROM feed_state WHERE user=?;
 
