@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from tidings.backfills import Backfill, BackfillJob, JobState
 from tidings.ids import MAX_KEY, key_at
-from tidings.model import CommandResult, user_topic
+from tidings.model import CommandResult
 from tidings.notify_mode import NotifyMode
-from tidings.storage.sqlite import feed_reasons, feeds, inbox_insert, inboxes, notification_groups
+from tidings.storage.sqlite import broadcasts, feed_reasons, feeds, inbox_insert, inboxes, notification_groups
 from tidings.storage.sqlite.feed_entries import extend_follow
-from tidings.storage.sqlite.inbox_insert import NotificationDraft, arrival, kind, pair
+from tidings.storage.sqlite.inbox_insert import NotificationDraft, pair
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.symbols import holds, pack
+from tidings.storage.sqlite.symbols import pack
 from tidings.storage.sqlite.timeline_numbers import topic_timeline
 from tidings.storage.sqlite.write_session import WriteSession
 
@@ -81,7 +81,7 @@ def one(r: ReadSnapshot, id: int) -> BackfillJob | None:
     if row is None:
         return None
     user, since, until, dry_run, notify, ended, created, notified, users, dead = row
-    name = r.names.text(user).removeprefix(user_topic("")) if user else None
+    name = r.names.user_name(user) if user else None
     state: JobState = "done" if ended else "failed" if dead else "running"
     return BackfillJob(id, name, since, until, bool(dry_run), bool(notify), state, created, notified, users)
 
@@ -216,33 +216,27 @@ def _arriving(
 ) -> list[tuple[EventRow, NotificationDraft]]:
     """Those of the events, which are in the feed or will be, of which a rule notifies the user, and that are not in the
     inbox. Events since the backfill began, and those with pending jobs, notify by themselves."""
-    drafts = {}
-    followed = feed_reasons.followed(r, at.at_user, _topics(events))
+    user, drafts = at.at_user, {}
+    followed = feed_reasons.followed(r, user, _topics(events))
     for i, event in enumerate(events):
+        if event.position > at.head or event.notify == NotifyMode.NONE:
+            continue
         draft = _draft(w, event)
-        notified = event.position <= at.head and event.notify != NotifyMode.NONE
-        if (
-            notified
-            and _is_recipient(at.at_user, event, draft, followed)
-            and not _has(w, r, at.at_user, event)
-        ):
+        if _is_recipient(user, event, draft, followed) and not _has(w, r, user, event):
             drafts[i] = draft
-    pairs = {pair(at.at_user, i) for i in drafts}
+    pairs = {pair(user, i) for i in drafts}
     wanted = inbox_insert.filter_recipients(w, pairs, drafts)
     return [(events[i], drafts[i]) for i in sorted(map(inbox_insert.index_of, wanted))]
 
 
 def _draft(w: WriteSession, event: EventRow) -> NotificationDraft:
-    actor, thing = w.names.text(event.actor).removeprefix(user_topic("")), w.names.text(event.object)
-    how = kind(w, w.names.verb_text(event.verb))
-    topics = event.all_topics()
-    alone = NotificationDraft(event.key, how, event.actor, event.object, topics, NotifyMode.READ)
-    return arrival(w, alone, actor, thing)
+    numbers = event.actor, event.object, event.verb, event.all_topics()
+    return inbox_insert.stored_arrival(w, event.key, *numbers, NotifyMode.READ)
 
 
 def _is_recipient(user: int, event: EventRow, draft: NotificationDraft, followed: set[int]) -> bool:
     rule = draft.kind.rule
-    if rule.to_targets and event.targets is not None and holds(event.targets, user):
+    if rule.to_targets and event.has_target(user):
         return True
     topics = rule.follower_topics(event.actor, event.object, draft.topics)
     return event.is_followed and not followed.isdisjoint(topics)
@@ -251,20 +245,17 @@ def _is_recipient(user: int, event: EventRow, draft: NotificationDraft, followed
 def _has(w: WriteSession, r: ReadSnapshot, user: int, event: EventRow) -> bool:
     """Whether the inbox has the event, or will have it by itself."""
     (pending,) = w.db.one(sql("is_fan_out_pending"), (event.position, event.position))
-    broadcast = w.db.one(sql("broadcast_audience"), (event.position,)) is not None
-    if pending or broadcast:
+    if pending or broadcasts.audience(r, event.position) is not None:
         return True
     numbers = [number for _, number in inboxes.holding(r, (user,), event.key, event.position)]
     rows = notification_groups.by_number(r, user, numbers) if numbers else {}
-    return any(
-        not row.deleted for _, row in rows.values()
-    )  # that of an event which a block removed is a tombstone
+    # That of an event which a block removed is a tombstone.
+    return any(not row.deleted for _, row in rows.values())
 
 
 def _bring(w: WriteSession, user: int, arriving: Sequence[tuple[EventRow, NotificationDraft]]) -> None:
     drafts = {i: draft for i, (_, draft) in enumerate(arriving)}
     inbox_insert.insert_notifications(w, {pair(user, i) for i in drafts}, (), drafts)
     for event, draft in arriving:
-        addressed = event.targets is not None and holds(event.targets, user)
-        if not (addressed and draft.kind.rule.to_targets):
+        if not (draft.kind.rule.to_targets and event.has_target(user)):
             w.db.execute(sql("insert_recipient"), (event.key, user, pack((user,))))

@@ -9,7 +9,7 @@ from tidings.storage.sqlite import broadcasts, feed_reasons, inboxes
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.relations import has_block
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.symbols import holds, unpack
+from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.write_session import high_key
 from tidings.visibility import LookUpFacts, Visibility, may_look_up
 
@@ -24,20 +24,16 @@ def entry(r: ReadSnapshot, event: EventRow) -> LogEntry:
     return LogEntry(
         event.position,
         event.key,
-        _user(r, event.actor),
+        r.names.user_name(event.actor),
         r.names.verb_text(event.verb),
         object_type,
         object_id,
         event.body,
-        tuple(dict.fromkeys(_user(r, number) for number in unpack(event.targets))),
+        tuple(dict.fromkeys(r.names.user_name(number) for number in unpack(event.targets))),
         tuple(r.names.text(number) for number in event.all_topics()),
         Visibility(event.visibility),
         NotifyMode(event.notify),
     )
-
-
-def _user(r: ReadSnapshot, number: int) -> str:
-    return r.names.text(number).removeprefix("user:")
 
 
 def one(r: ReadSnapshot, event_id: str, viewer: str | None = None) -> LogEntry | None:
@@ -65,7 +61,7 @@ def _facts(r: ReadSnapshot, viewer: str, event: EventRow) -> LookUpFacts:
     follows, covered = feed_reasons.follows_of(r, user, event)
     return LookUpFacts(
         own=event.actor == user,
-        target=event.targets is not None and holds(event.targets, user),
+        target=event.has_target(user),
         in_audience=audience is not None and broadcasts.is_in(r, user, audience, event.position),
         notified=bool(inboxes.holder(r, user, event.key, event.position)),
         follows=follows,

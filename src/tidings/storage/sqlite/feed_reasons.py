@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.relations import MUTE
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.symbols import holds
 
 Interval = tuple[int, int, int | None]
 """A follow: (since, since_key, until)."""
@@ -78,7 +77,7 @@ def explain_own(r: ReadSnapshot, user: int, events: Sequence[EventRow]) -> dict[
 def _by_law(
     user: int, event: EventRow, topics: Iterable[int], follows: Mapping[int, Sequence[Interval]]
 ) -> Reason | None:
-    if event.targets is not None and holds(event.targets, user):
+    if event.has_target(user):
         return "target", 0
     for topic in topics if event.is_followed else ():
         intervals = follows.get(topic)

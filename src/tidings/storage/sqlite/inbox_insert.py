@@ -67,6 +67,20 @@ def arrival(w: WriteSession, alone: NotificationDraft, actor: str, thing: str) -
     return NotificationDraft(*alone[:6], about, how, repeat, window_s)
 
 
+def stored_arrival(
+    w: WriteSession,
+    key: int,
+    actor: int,
+    thing: int,
+    verb: int,
+    topics: Collection[int],
+    notify: NotifyMode,
+) -> NotificationDraft:
+    """The same of an event in the log, by the numbers of its names."""
+    alone = NotificationDraft(key, kind(w, w.names.verb_text(verb)), actor, thing, topics, notify)
+    return arrival(w, alone, w.names.user_name(actor), w.names.text(thing))
+
+
 Arrivals = Mapping[int, NotificationDraft]
 """Drafts by index. Packed pairs of a user and an index state which user gets which, see :func:`pair`."""
 

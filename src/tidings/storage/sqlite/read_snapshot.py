@@ -16,7 +16,7 @@ from tidings.storage.anonymize import renamed
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.symbols import SymbolTable, unpack
+from tidings.storage.sqlite.symbols import SymbolTable, holds, unpack
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.visibility import Visibility
 
@@ -73,6 +73,10 @@ class EventRow(NamedTuple):
     def is_followed(self) -> bool:
         """Whether a follow of one of its topics brings the event."""
         return Visibility(self.visibility).reaches_followers
+
+    def has_target(self, user: int) -> bool:
+        """Whether a user is one of its targets."""
+        return self.targets is not None and holds(self.targets, user)
 
     def all_topics(self) -> list[int]:
         """The actor, the object, the extra topics, each once."""

@@ -9,7 +9,14 @@ from typing import NamedTuple
 from tidings.model import NewEvent
 from tidings.notify_mode import NotifyMode
 from tidings.storage.sqlite import inbox_insert, inboxes
-from tidings.storage.sqlite.inbox_insert import Arrivals, NotificationDraft, arrival, kind, pair
+from tidings.storage.sqlite.inbox_insert import (
+    Arrivals,
+    NotificationDraft,
+    arrival,
+    kind,
+    pair,
+    stored_arrival,
+)
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
@@ -106,14 +113,14 @@ def notify_followers_chunk(
     if row is None:
         return 0
     position, actor, thing, verb, extra, targets, notify = row
-    actor_id, topics = w.names.text(actor).removeprefix("user:"), {actor, thing, *unpack(extra)}
-    alone = NotificationDraft(key, kind(w, w.names.verb_text(verb)), actor, thing, topics, NotifyMode(notify))
-    drafts = {0: arrival(w, alone, actor_id, w.names.text(thing))}
+    topics = {actor, thing, *unpack(extra)}
+    draft = stored_arrival(w, key, actor, thing, verb, topics, NotifyMode(notify))
+    drafts = {0: draft}
     values = {"topic": topic, "after": after, "upto": upto, "position": position}
     followers = {p for (p,) in w.db.execute(sql("followers_to_notify_chunk"), values)} - {pair(actor, 0)}
-    if alone.kind.rule.to_targets:
+    if draft.kind.rule.to_targets:
         followers -= {pair(user, 0) for user in unpack(targets)}
-    several = len(alone.kind.rule.follower_topics(actor, thing, topics)) > 1
+    several = len(draft.kind.rule.follower_topics(actor, thing, topics)) > 1
     if several or w.db.one(sql("has_notifying_backfill"))[0]:
         held = inboxes.holding(r, [p >> 31 for p in followers], key, position)
         followers -= {pair(user, 0) for user, _ in held}

@@ -151,6 +151,10 @@ class SymbolTable:
             self._texts[number] = found
         return found
 
+    def user_name(self, number: int) -> str:
+        """The name of the user with this number."""
+        return self.text(number).removeprefix(_PERSON)
+
     def reason(self, why: int) -> tuple[str, str]:
         """The meaning of the ``why`` of an entry of a user feed: (reason, topic). Cached in ``reasons``."""
         self._bound(self.reasons)
