@@ -1,20 +1,17 @@
 """The part of the SQLite back-end that reads groups of similar events."""
 
-from collections.abc import Callable, Hashable
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from tidings.filters import ActivityOf, FeedFilter, FeedOf
 from tidings.grouping import GroupCursor, GroupPage, GroupRule
 from tidings.storage.sqlite import feed_groups, readers
 from tidings.storage.sqlite.activity import ActivityViewer
 from tidings.storage.sqlite.feed_groups import Asked
-from tidings.storage.sqlite.read_snapshot import LoopSnapshot, ReadSnapshot
-from tidings.storage.sqlite.readers import APPLICATION, Asker
-
-T = TypeVar("T")
+from tidings.storage.sqlite.read_snapshot import LoopSnapshot
+from tidings.storage.sqlite.readers import APPLICATION, ReadingStore
 
 
-class _Store(Protocol):
+class _Store(ReadingStore, Protocol):
     """What the store has for these reads."""
 
     _near: LoopSnapshot
@@ -22,7 +19,6 @@ class _Store(Protocol):
     def _number(self, user: str) -> int | None: ...
     def _visited(self, user: str, stale: bool) -> None: ...
     def _activity_viewer(self, topic: str | None, viewer: str | None) -> ActivityViewer: ...
-    async def _now(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T: ...
 
 
 class GroupReads:

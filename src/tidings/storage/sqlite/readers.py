@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tidings.errors import TooManyRequests, Unavailable
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -56,6 +56,16 @@ OPERATORS, DELIVERIES, HUB = Asker("operators"), Asker("deliveries"), Asker("hub
 """The reads of operators, of the dispatcher and of the hub."""
 OWN = frozenset({OPERATORS.kind, DELIVERIES.kind, HUB.kind})
 """The kinds of askers with a thread separate from that of users."""
+
+
+class ReadingStore(Protocol):
+    """What the parts of the store's class that read have of the rest."""
+
+    async def _now(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
+        """The result of a read that nearly always takes few instructions."""
+
+    async def _later(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T:
+        """The result of a read that may take many."""
 
 
 class _Job:

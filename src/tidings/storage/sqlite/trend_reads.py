@@ -1,33 +1,26 @@
 """The part of the SQLite back-end that counts selected events for trends."""
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
 from tidings.storage.sqlite import event_counts, readers
-from tidings.storage.sqlite.read_snapshot import ReadSnapshot
-from tidings.storage.sqlite.readers import APPLICATION, Asker
+from tidings.storage.sqlite.readers import APPLICATION, ReadingStore
 
 T = TypeVar("T")
-
-
-class _LongReads(Protocol):
-    """What the store has for these reads."""
-
-    async def _later(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T: ...
 
 
 class TrendReads:
     """The port EventCounts."""
 
     async def ranked_keys(
-        self: _LongReads, selected: EventSelection, by: Dimension, first: int, most: int, viewer: str = ""
+        self: ReadingStore, selected: EventSelection, by: Dimension, first: int, most: int, viewer: str = ""
     ) -> KeyCounts | None:
         """The most frequent keys of the selected events."""
         return await _counts(self, viewer, event_counts.first_keys, selected, by, first, most)
 
     async def ranks_of_keys(
-        self: _LongReads,
+        self: ReadingStore,
         selected: EventSelection,
         by: Dimension,
         keys: Sequence[str],
@@ -38,7 +31,7 @@ class TrendReads:
         return await _counts(self, viewer, event_counts.these_keys, selected, by, tuple(keys), most)
 
     async def point_counts(
-        self: _LongReads,
+        self: ReadingStore,
         selected: EventSelection,
         points: Points,
         by: Dimension,
@@ -50,6 +43,6 @@ class TrendReads:
         return await _counts(self, viewer, event_counts.by_point, selected, points, by, key, most)
 
 
-async def _counts(store: _LongReads, viewer: str, count: Callable[..., T], *asked: object) -> T:
+async def _counts(store: ReadingStore, viewer: str, count: Callable[..., T], *asked: object) -> T:
     asker = readers.user(viewer) if viewer else APPLICATION
     return await store._later(asker, (count.__name__, *asked), lambda r: count(r, *asked))

@@ -1,7 +1,7 @@
 """The deliveries that were not sent, as operators see them."""
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from tidings.endpoint_commands import ResendDelivery
 from tidings.ids import MAX_KEY, notification_id
@@ -9,36 +9,29 @@ from tidings.model import CommandResult
 from tidings.status import DeadLetter, DeliveryPlace, QueuedDelivery
 from tidings.storage.sqlite import endpoints, maintenance
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
-from tidings.storage.sqlite.readers import OPERATORS, Asker
+from tidings.storage.sqlite.readers import OPERATORS, ReadingStore
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
-T = TypeVar("T")
 _NEWEST: DeliveryPlace = (MAX_KEY, 1, MAX_KEY)
-
-
-class _ReadingStore(Protocol):
-    """What the store has for these reads."""
-
-    async def _later(self, asker: Asker, question: Hashable, read: Callable[[ReadSnapshot], T]) -> T: ...
 
 
 class UnsentReads:
     """The port UnsentDeliveries, and the dead letters of Maintenance."""
 
-    async def dead_letters(self: _ReadingStore, limit: int) -> list[DeadLetter]:
+    async def dead_letters(self: ReadingStore, limit: int) -> list[DeadLetter]:
         """The dead letters, oldest first."""
         question = ("dead_letters", limit)
         return await self._later(OPERATORS, question, lambda r: maintenance.dead_letters(r, limit))
 
     async def unsent_deliveries(
-        self: _ReadingStore, endpoint: str | None, limit: int, before: DeliveryPlace | None = None
+        self: ReadingStore, endpoint: str | None, limit: int, before: DeliveryPlace | None = None
     ) -> list[QueuedDelivery] | None:
         """A page of them."""
         question = ("unsent", endpoint, limit, before)
         return await self._later(OPERATORS, question, lambda r: page(r, endpoint, limit, before or _NEWEST))
 
-    async def unsent_delivery(self: _ReadingStore, id: int) -> QueuedDelivery | None:
+    async def unsent_delivery(self: ReadingStore, id: int) -> QueuedDelivery | None:
         """One of them."""
         above = (0, 0, min(id, MAX_KEY - 1) + 1)
         found = await self._later(OPERATORS, ("unsent", id), lambda r: page(r, None, 1, above))
