@@ -116,6 +116,8 @@ def between(
 ) -> Iterator[EventRow]:
     """The events of a topic or (None) of all with a position in (low, high] that are listed, without their bodies; of as
     many as a filtered page examines."""
+    if low >= high:
+        return
     listed = Listing(r, topic, viewer)
     left = r.writer.settings.feed_max_scanned_rows
     for keys in _logged(r, low, high) if topic is None else _entered(r, topic, low, high, listed):

@@ -47,6 +47,8 @@ class CountedUndoMarkFeedRead(UndoMarkFeedRead, frozen=True, kw_only=True):
 
 
 ReadAll = MarkFeedRead | UndoMarkFeedRead
+FeedReadRow = tuple[int, int, int, int, int | None]
+"""A row of feed_read: (user, key, position, made, at)."""
 
 
 def asked(r: ReadSnapshot, command: Command) -> tuple[str, Callable[[ReadSnapshot], Command]] | None:
@@ -78,13 +80,33 @@ def _count(r: ReadSnapshot, command: ReadAll) -> Command:
             return command
         if isinstance(command, UndoMarkFeedRead):
             made = command.position
-            again = unread_again(restored(r, v, made))
-            count = Counted(user, low, high, changed(r, v, read_list, low, high, again, made))
+            count = count_undo(r, v, read_list, low, high, made, restored(r, v, made))
             return CountedUndoMarkFeedRead(command.user, made, count=count)
-        again = marked_unread(r, v, read_list, high)
-        items = changed(r, v, read_list, low, high, again)
-        count = Counted(user, low, high, items, tuple(again))
+        count = count_read_all(r, v, read_list, low, high)
         return CountedMarkFeedRead(command.user, None, command.up_to, command.activity, count=count)
+
+
+def count_read_all(r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int) -> Counted:
+    """The change by a read-all of a list up to a position, where others of it go up to ``low``."""
+    query = sql("unread_items_up_to")
+    marked_unread = [key for (key,) in r.db.execute(query, (v.user, high))]
+    again = tuple([event.key for event in _having(r, v, read_list, marked_unread)])
+    return Counted(v.user, low, high, _changed(r, v, read_list, low, high, len(again)), again)
+
+
+def count_undo(
+    r: ReadSnapshot,
+    v: feeds.Viewer,
+    read_list: int,
+    low: int,
+    high: int,
+    made: int,
+    rows: Sequence[FeedReadRow],
+) -> Counted:
+    """The change by undoing the read-all of a list that took a position, with these rows restored; the others go up to
+    ``low``."""
+    again = _having(r, v, read_list, [key for _, key, _, _, at in rows if at is None])
+    return Counted(v.user, low, high, _changed(r, v, read_list, low, high, len(again), made))
 
 
 def counted(command: ReadAll, user: int, low: int) -> Counted | None:
@@ -119,25 +141,14 @@ def floor(r: ReadSnapshot, user: int, read_list: int, but: int = 0) -> int:
     return int(found)
 
 
-def changed(
-    r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int, again: Sequence[int], but: int = 0
+def _changed(
+    r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int, again: int, but: int = 0
 ) -> int:
-    """The number of items of a list that are one of these keys, or have a position in (low, high], no row of their own, and
-    no read-all that covers them, except the one that took a position."""
+    """The number of items of a list that have a position in (low, high], no row of their own, and no read-all that covers
+    them, except the one that took a position; and of ``again`` others."""
     some = islice(_unmarked(r, v, read_list, low, high, but), None if read_list == FEED else MAX_COUNTED)
-    found = len(having(r, v, read_list, again)) + sum(1 for _ in some)
+    found = again + sum(1 for _ in some)
     return found if read_list == FEED else min(found, MAX_COUNTED)
-
-
-def marked_unread(r: ReadSnapshot, v: feeds.Viewer, read_list: int, up_to: int) -> list[int]:
-    """The keys of items of a list that were marked unread, up to this position."""
-    query = sql("unread_items_up_to")
-    keys = [key for (key,) in r.db.execute(query, (v.user, up_to))]
-    return [event.key for event in having(r, v, read_list, keys)]
-
-
-FeedReadRow = tuple[int, int, int, int, int | None]
-"""A row of feed_read: (user, key, position, made, at)."""
 
 
 def restored(r: ReadSnapshot, v: feeds.Viewer, made: int) -> list[FeedReadRow]:
@@ -150,12 +161,7 @@ def restored(r: ReadSnapshot, v: feeds.Viewer, made: int) -> list[FeedReadRow]:
     return [(v.user, key, position, *firsts.get(key, unread)) for key, position in items]
 
 
-def unread_again(rows: Iterable[FeedReadRow]) -> list[int]:
-    """The keys of the rows that no other read-all covers."""
-    return [key for _, key, _, _, at in rows if at is None]
-
-
-def having(r: ReadSnapshot, v: feeds.Viewer, read_list: int, keys: Iterable[int]) -> Sequence[EventRow]:
+def _having(r: ReadSnapshot, v: feeds.Viewer, read_list: int, keys: Iterable[int]) -> Sequence[EventRow]:
     """Those of these events that a list has, by key."""
     if read_list == FEED:
         return visible(r, v, keys)
@@ -176,7 +182,7 @@ def _unmarked(
     r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int, but: int
 ) -> Iterator[EventRow]:
     for some in _parts(_items(r, v, read_list, low, high)):
-        own = marked(r, v, some)
+        own = _marked(r, v, some)
         others = [event for event in some if event.key not in own]
         read: Mapping[int, object] = {}
         # Without read-alls of activity, those of the feed end at ``low``.
@@ -198,7 +204,7 @@ def _parts(events: Iterator[EventRow]) -> Iterator[list[EventRow]]:
         yield some
 
 
-def marked(r: ReadSnapshot, v: feeds.Viewer, events: list[EventRow]) -> set[int]:
+def _marked(r: ReadSnapshot, v: feeds.Viewer, events: list[EventRow]) -> set[int]:
     """The keys of those of these events that have a row of their own."""
     if not v.reads or not events:
         return set()

@@ -90,21 +90,19 @@ def _read_all(
 ) -> int:
     low = feed_counts.floor(r, v.user, read_list)
     count = feed_counts.counted(command, v.user, low)
-    # Not beyond the last event: it would cover its own position, so a repetition would be a change.
-    up_to = w.logged if command.up_to is None else min(command.up_to, w.logged)
-    if count is not None:
-        up_to = count.high
-    again = feed_counts.marked_unread(r, v, read_list, up_to) if count is None else count.again
-    if up_to <= low and not again:
+    if count is None:
+        # Not beyond the last event: it would cover its own position, so a repetition would be a change.
+        up_to = w.logged if command.up_to is None else min(command.up_to, w.logged)
+        count = feed_counts.count_read_all(r, v, read_list, low, up_to)
+    if count.high <= low and not count.again:
         return 0
-    unread = feed_counts.changed(r, v, read_list, low, up_to, again) if count is None else count.items
     _merge_read_alls(w, v.user)
     made = w.take_position()
-    w.db.execute(sql("insert_feed_read_all"), (v.user, read_list, up_to, made, w.now))
-    if again:
-        w.db.execute(sql("read_unread_items"), (made, w.now, v.user, w.carray(again)))
-    feed_history.note(w, v.user, w.now, up_to=up_to, list=read_list)
-    return unread
+    w.db.execute(sql("insert_feed_read_all"), (v.user, read_list, count.high, made, w.now))
+    if count.again:
+        w.db.execute(sql("read_unread_items"), (made, w.now, v.user, w.carray(count.again)))
+    feed_history.note(w, v.user, w.now, up_to=count.high, list=read_list)
+    return count.items
 
 
 def _merge_read_alls(w: WriteSession, user: int) -> None:
@@ -140,7 +138,7 @@ def _undo(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: UndoMarkFe
     w.insert("insert_feed_reads", rows)
     low = feed_counts.floor(r, v.user, read_list)
     count = feed_counts.counted(command, v.user, low)
-    again = feed_counts.unread_again(rows)
-    unread = feed_counts.changed(r, v, read_list, low, up_to, again) if count is None else count.items
+    if count is None:
+        count = feed_counts.count_undo(r, v, read_list, low, up_to, command.position, rows)
     _reset(w, v.user)
-    return unread
+    return count.items
