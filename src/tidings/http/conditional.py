@@ -2,10 +2,10 @@
 again."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from tidings.feeds import Reply
+from tidings.feeds import Reply, continuation, join
 from tidings.http.params import next_link
 from tidings.http.request import has_tag
 from tidings.http.routing import Header, RequestContext, Response
@@ -17,6 +17,16 @@ def page(call: RequestContext[Any, None], reply: Reply, *headers: Header) -> Res
         link = next_link(call.request.path, call.request.query, reply.next_cursor)
         headers = (*headers, (b"link", link))
     return Response(reply.body, headers=headers)
+
+
+def listing(
+    call: RequestContext[Any, None], items: Sequence[bytes], goes_on: bool, cursor_after: Callable[[int], str]
+) -> Response:
+    """A page of as many of these items as fit. ``goes_on``: there are more. ``cursor_after``: the cursor of the page after
+    the item of an index."""
+    head, kept = join(items, ())
+    following = cursor_after(kept - 1) if goes_on or kept < len(items) else None
+    return page(call, Reply(head + continuation(following) + b"}", following))
 
 
 async def not_modified_or(call: RequestContext[Any, None], make: Callable[[], Awaitable[Reply]]) -> Response:

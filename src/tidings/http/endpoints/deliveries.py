@@ -5,10 +5,9 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from tidings.feeds import Reply, continuation, join
 from tidings.field_errors import FieldCheck
 from tidings.http import schemas_delivery as shapes
-from tidings.http.conditional import page
+from tidings.http.conditional import listing
 from tidings.http.params import CURSOR, DEFAULT_PAGE, Cursor, Limit, Params
 from tidings.http.routing import Access, RequestContext, Response, Route
 from tidings.ids import message_id
@@ -34,10 +33,8 @@ async def listed(call: RequestContext[DeliveriesQuery, None]) -> Response:
     """A page of the deliveries that were not sent."""
     service, query = call.services.deliveries, call.query
     found, goes_on = await service.page(query.endpoint, query.limit, query.cursor)
-    head, kept = join([_encode(_shown(one)) for one in found], ())
-    more = goes_on or kept < len(found)
-    following = service.cursor_after(query.endpoint, found[kept - 1]) if more else None
-    return page(call, Reply(head + continuation(following) + b"}", following))
+    items = [_encode(_shown(one)) for one in found]
+    return listing(call, items, goes_on, lambda last: service.cursor_after(query.endpoint, found[last]))
 
 
 async def resend(call: RequestContext[Params, None]) -> Response:

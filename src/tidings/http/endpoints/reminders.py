@@ -5,10 +5,9 @@ from typing import ClassVar
 import msgspec
 
 from tidings.events import EventInput, check_event_size
-from tidings.feeds import Reply, continuation, join
 from tidings.field_errors import FieldCheck
 from tidings.http import schemas_delivery as shapes
-from tidings.http.conditional import page
+from tidings.http.conditional import listing
 from tidings.http.params import CURSOR, DEFAULT_PAGE, Cursor, Limit, Params
 from tidings.http.routing import Access, RequestContext, Response, Route, batch_body
 from tidings.reminder_input import ReminderInput
@@ -52,9 +51,8 @@ async def coming(call: RequestContext[RemindersQuery, None]) -> Response:
     """A page of the reminders that are due next."""
     service = call.services.reminders
     found, goes_on = await service.coming(call.query.limit, call.query.cursor)
-    head, kept = join([_encode(_shown(one)) for one in found], ())
-    following = service.cursor_after(found[kept - 1]) if goes_on or kept < len(found) else None
-    return page(call, Reply(head + continuation(following) + b"}", following))
+    items = [_encode(_shown(one)) for one in found]
+    return listing(call, items, goes_on, lambda last: service.cursor_after(found[last]))
 
 
 def _shown(standing: ReminderStatus) -> dict[str, object]:
