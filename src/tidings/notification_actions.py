@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from tidings.actions import ActedBy
+from tidings.actions import ActedBy, Offer
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.errors import ActedOtherwise, FieldError, NotFound, Unavailable
@@ -78,10 +78,9 @@ class ActionService:
 
     def _command(self, user: str, row: InboxRow, action_id: str, by: ActedBy) -> ActOnNotification:
         source = _newest_event(row.body)
-        offered: Sequence[_Offered] = source.actions or ()
-        if source.actions is None:
-            actions = self._store.rules.rule(row.type).actions
-            offered = [_Offered(action.id, action.verb) for action in actions]
+        offered: Sequence[_Offered | Offer] | None = source.actions
+        if offered is None:
+            offered = self._store.rules.rule(row.type).actions
         taken = next((action for action in offered if action.id == action_id), None)
         if taken is None:
             raise NotFound("the notification has no such action", (_unknown(offered),))
@@ -106,6 +105,6 @@ class ActionService:
         return accept(given, self._clock.now(), defaults=defaults)
 
 
-def _unknown(offered: Sequence[_Offered]) -> FieldError:
+def _unknown(offered: Sequence[_Offered | Offer]) -> FieldError:
     there_are = ", ".join(action.id for action in offered) or "none, since the notification has no actions"
     return FieldError("action_id", f"expected the id of an action of the notification: {there_are}")
