@@ -169,11 +169,8 @@ def test_a_missing_server_url_names_the_way_out(setting: Confirmed, said: bool) 
 def test_the_service_ends_the_pause_of_an_endpoint_that_it_renews(renewal: str) -> None:
     """The fault: nothing forgot the pause of a webhook that was registered again."""
 
-    async def nothing(command: Command) -> None:
-        """Nothing happens before it."""
-
     async def play() -> None:
-        made, store, _ = service(nothing)
+        made, store, _ = service(at_once)
         hook = EndpointInput("webhook", "https://example.org/hook")
         (endpoint, _) = await made.add("ann", hook, vouched=True)
         made.pauses.begin(endpoint, 600)
