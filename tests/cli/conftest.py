@@ -21,11 +21,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """``run("serve", "--dev", TIDINGS_PORT="1")``: a command in an empty folder with only these settings."""
+    """``run("serve", "--dev", TIDINGS_PORT="1")``: a command in an empty folder with only these settings; ``input`` is what
+    it reads from standard input."""
     monkeypatch.chdir(tmp_path)
 
-    def invoke(*arguments: str, **settings: str) -> Result:
+    def invoke(*arguments: str, input: str = "", **settings: str) -> Result:
         monkeypatch.setattr("os.environ", environ() | settings)
-        return CliRunner().invoke(main, arguments)
+        return CliRunner().invoke(main, arguments, input)
 
     return invoke

@@ -61,6 +61,16 @@ def test_a_preview_skips_a_byte_order_mark(run: Run, folder: Path) -> None:
     assert result.output == "--- message ---\nAntwort von Ann\n"
 
 
+@pytest.mark.usefixtures("folder")
+def test_several_notifications_take_data_from_standard_input(run: Run) -> None:
+    """The fault: each of them read the input again, and the second one found it empty."""
+    command = ("preview", "reply", "--several", "3", "--data", "-", "--as", "mail")
+    result = run(*command, input='{"actor_name": "Ann"}')
+    assert result.exit_code == 0, result.output
+    assert "Ann answered" in result.output
+    assert "(+2)" in result.output
+
+
 def test_a_preview_writes_nothing_that_steers_a_terminal(run: Run, folder: Path) -> None:
     (folder / "event.json").write_text(
         json.dumps({"actor_name": "A\x1b[31m\u202e", "metadata": {"a": "\u202e"}})

@@ -96,7 +96,8 @@ def command(
     flags = {"locale": locale}
     settings = settings_from(flags, config)
     try:
-        notes = [message(settings, type, _given(data), number) for number in range(several, 0, -1)]
+        given = _given(data)
+        notes = [message(settings, type, given, number) for number in range(several, 0, -1)]
         mail = _mail(settings, notes)
     except ConfigError as error:
         raise refusal(error, flags, config) from None
