@@ -139,11 +139,10 @@ def test_a_broken_template_stops_the_server_with_its_file_and_line(tmp_path: Pat
     with pytest.raises(ConfigError) as error:
         folder(tmp_path, reply__html=text)
     said = str(error.value)
-    assert said.startswith(f"mail_templates: {tmp_path}/reply.html:")
+    line = 1 if fault == "no end" else 2
+    assert said.startswith(f"mail_templates: {tmp_path}/reply.html:{line}: ")
     assert why in said
     assert len(said.splitlines()) == 1
-    if fault not in ("itself as its parent",):
-        assert said.split(":")[2] == "2" or fault == "no end"
     with pytest.raises(ConfigError, match=r"reply\.html:"):
         ChannelRegistry(Settings(mail_templates=str(tmp_path)), FakeClock())
 
