@@ -42,7 +42,7 @@ class _BackfillProgress(NamedTuple):
 
     id: int
     user: int
-    low_key: int
+    since: int
     head: int
     dry_run: int
     notify: int
@@ -53,6 +53,11 @@ class _BackfillProgress(NamedTuple):
     at_topic: int
     at_key: int
     counted: int
+
+    @property
+    def low_key(self) -> int:
+        """The least key of its events."""
+        return key_at(self.since)
 
 
 class _Follow(NamedTuple):
@@ -65,7 +70,7 @@ def begin(w: WriteSession, r: ReadSnapshot, command: Backfill) -> CommandResult:
     """Begin a backfill, and finish it if it is little; ``updated`` is its id."""
     user = 0 if command.user is None else w.names.make_user(command.user)
     since = max(0, command.since)
-    row = (user, key_at(since), w.position, since, w.now, command.dry_run, command.notify)
+    row = (user, w.position, since, w.now, command.dry_run, command.notify)
     (id,) = w.db.one(sql("insert_backfill"), row)
     w.db.execute(sql("forget_old_backfills"), (id - KEPT,))
     w.disorder()

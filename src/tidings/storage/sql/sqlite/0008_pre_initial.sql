@@ -159,12 +159,11 @@ CREATE INDEX fanout_job_position ON fanout_job (low) WHERE kind IN ('fan_out', '
 CREATE INDEX fanout_job_block ON fanout_job (subject) WHERE kind = 'block';
 CREATE INDEX fanout_job_backfill ON fanout_job (subject) WHERE kind = 'backfill';
 
--- Backfills, with their progress (backfills.py). `user` is 0 for all users. `low_key`: the least key of their events; `head`:
--- the position of the log when they began. `created`, `notified` and `users` are counts; counted: 1 if `at_user` is among the
--- users. An id is never reused.
+-- Backfills, with their progress (backfills.py). `user` is 0 for all users. `head`: the position of the log when they
+-- began. `created`, `notified` and `users` are counts; counted: 1 if `at_user` is among the users. An id is never reused.
 CREATE TABLE backfill (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, user INTEGER NOT NULL, low_key INTEGER NOT NULL, head INTEGER NOT NULL,
-  since INTEGER NOT NULL, until INTEGER NOT NULL, dry_run INTEGER NOT NULL, notify INTEGER NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, user INTEGER NOT NULL, head INTEGER NOT NULL, since INTEGER NOT NULL,
+  until INTEGER NOT NULL, dry_run INTEGER NOT NULL, notify INTEGER NOT NULL,
   created INTEGER NOT NULL DEFAULT 0, notified INTEGER NOT NULL DEFAULT 0, users INTEGER NOT NULL DEFAULT 0,
   at_user INTEGER NOT NULL DEFAULT 0, at_topic INTEGER NOT NULL DEFAULT 0, at_key INTEGER NOT NULL DEFAULT 0,
   counted INTEGER NOT NULL DEFAULT 0, ended INTEGER NOT NULL DEFAULT 0

@@ -1,14 +1,14 @@
 -- Backfills: feeds and inboxes that are built from history.
 
 -- name: insert_backfill
-INSERT INTO backfill (user, low_key, head, since, until, dry_run, notify) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id;
+INSERT INTO backfill (user, head, since, until, dry_run, notify) VALUES (?, ?, ?, ?, ?, ?) RETURNING id;
 
 -- name: forget_old_backfills
 -- Those that ended, but the newest.
 DELETE FROM backfill WHERE id <= ? AND ended;
 
 -- name: backfill_to_continue
-SELECT id, user, low_key, head, dry_run, notify, created, notified, users, at_user, at_topic, at_key, counted FROM backfill WHERE id=?;
+SELECT id, user, since, head, dry_run, notify, created, notified, users, at_user, at_topic, at_key, counted FROM backfill WHERE id=?;
 
 -- name: save_backfill
 UPDATE backfill SET created=?, notified=?, users=?, at_user=?, at_topic=?, at_key=?, counted=?, ended=? WHERE id=?;
