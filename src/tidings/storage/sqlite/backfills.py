@@ -73,7 +73,6 @@ def begin(w: WriteSession, r: ReadSnapshot, command: Backfill) -> CommandResult:
     row = (user, w.position, since, w.now, command.dry_run, command.notify)
     (id,) = w.db.one(sql("insert_backfill"), row)
     w.db.execute(sql("forget_old_backfills"), (id - KEPT,))
-    w.disorder()
     done, _ = step(w, r, id, w.settings.fanout_sync_max_followers)
     if not done:
         w.enqueue_job("backfill", id, 0, 0)
