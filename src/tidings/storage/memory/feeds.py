@@ -1,6 +1,6 @@
 """Feeds of the reference back-end, each computed from the visibility rules in ``tidings.ports``, and the views of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from tidings.activity_scope import EVERYBODY, MAX_COUNTED, topics_limit
@@ -123,25 +123,28 @@ class MemoryFeeds(MemoryExports):
 
     def _mark_feed(self, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead) -> CommandResult:
         marks = self._person(command.user).feed
-        undone = marks.undoable(command.position) if isinstance(command, UndoMarkFeedRead) else None
-        activity = undone and undone.activity if isinstance(command, UndoMarkFeedRead) else command.activity
         if limit := self._limit_of(marks, command):
             return CommandResult(0, self._position, limit=limit)
-        before = self._unread(command.user, activity)
         match command:
-            case UndoMarkFeedRead():
-                marked = self._undo_read_feed(command.user, undone)
-            case MarkFeedRead(event_ids=None):
-                marked = self._read_all_of_feed(command)
+            case UndoMarkFeedRead() | MarkFeedRead(event_ids=None):
+                updated, marked = self._mark_list(marks, command)
             case _:
-                items = self._markable(command)
-                marked = self._mark_items(marks, command, items)
-                marks.forget(self._feed_history)
-                return CommandResult(len(items) if marked else 0, self._position, marked=marked)
+                updated, marked = self._mark_items(marks, command)
         marks.forget(self._feed_history)
-        updated = len(before ^ self._unread(command.user, activity))
-        updated = updated if activity is None else min(updated, MAX_COUNTED)
         return CommandResult(updated, self._position, marked=marked)
+
+    def _mark_list(self, marks: FeedReadState, command: MarkFeedRead | UndoMarkFeedRead) -> tuple[int, int]:
+        """Read all of a list, or undo that; returns the number of changed items, and the position that this took."""
+        if isinstance(command, MarkFeedRead):
+            activity, change = command.activity, partial(self._read_all_of_feed, command)
+        elif (undone := marks.undoable(command.position)) is not None:
+            activity, change = undone.activity, partial(self._undo_read_feed, command.user, undone)
+        else:
+            return 0, 0
+        before = self._unread(command.user, activity)
+        marked = change()
+        updated = len(before ^ self._unread(command.user, activity))
+        return updated if activity is None else min(updated, MAX_COUNTED), marked
 
     def _limit_of(
         self, marks: FeedReadState, command: MarkFeedRead | MarkFeedUnread | UndoMarkFeedRead
@@ -182,16 +185,16 @@ class MemoryFeeds(MemoryExports):
         pages = entry.topics if activity == EVERYBODY else (activity,)
         return not self._blocks(user, entry.actor_id) and any(self._lists(p, user, entry) for p in pages)
 
-    def _mark_items(
-        self, marks: FeedReadState, command: MarkFeedRead | MarkFeedUnread, found: Mapping[int, int]
-    ) -> int:
+    def _mark_items(self, marks: FeedReadState, command: MarkFeedRead | MarkFeedUnread) -> tuple[int, int]:
+        """The same of a mark by ids."""
+        found = self._markable(command)
         if not found:
-            return 0
+            return 0, 0
         self._position += 1
         ids = tuple(map(self._ids.text, found))
         at = self._clock.now() if isinstance(command, MarkFeedRead) else None
         marks.mark(FeedMark(self._position, at, ids), found)
-        return self._position
+        return len(found), self._position
 
     def _read_all_of_feed(self, command: MarkFeedRead) -> int:
         user, activity, marks = command.user, command.activity, self._peek(command.user).feed
@@ -213,9 +216,7 @@ class MemoryFeeds(MemoryExports):
         marks.read_all(FeedReadAll(self._position, up_to, self._clock.now(), activity), again)
         return self._position
 
-    def _undo_read_feed(self, user: str, one: FeedReadAll | None) -> int:
-        if one is None:
-            return 0
+    def _undo_read_feed(self, user: str, one: FeedReadAll) -> int:
         self._position += 1
         self._peek(user).feed.undo(one, partial(self._lists_of, user), self._position)
         return self._position
