@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from tidings.backfill_jobs import BackfillService
 from tidings.background import NextRun, Worker
 from tidings.commands import Commands
 from tidings.commit_effects import CommitEffects, effects_of
@@ -20,7 +21,6 @@ from tidings.delivery_endpoints import EndpointService
 from tidings.errors import ForeignCommit, KeyReused, Unavailable
 from tidings.feed_groups import GroupReader
 from tidings.feeds import FeedReader
-from tidings.history import BackfillService
 from tidings.http.app import Services
 from tidings.http.metrics import Metrics
 from tidings.live import Hub

@@ -4,10 +4,10 @@ import time
 
 import click
 
+from tidings.backfill_jobs import MAX_DAYS_BACK
 from tidings.cli.client import connect, key_env_option, url_option
 from tidings.cli.progress import Progress
 from tidings.client.replies import BackfillJob
-from tidings.history import MAX_DAYS_BACK
 from tidings.plain_text import neutral
 
 POLL_S = 0.2

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from tidings.backfill_jobs import BackfillService
 from tidings.commands import Commands
 from tidings.config import KIB, Settings
 from tidings.delivery_endpoints import EndpointService
 from tidings.errors import FieldError
 from tidings.feed_groups import GroupReader
 from tidings.feeds import FeedReader
-from tidings.history import BackfillService
 from tidings.http.auth import Principal
 from tidings.http.compress import CachedBody
 from tidings.http.metrics import Metrics

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+from tidings.backfill_jobs import MAX_DAYS_BACK
 from tidings.errors import FieldError
 from tidings.events import Id
 from tidings.field_errors import FieldCheck, check_own
-from tidings.history import MAX_DAYS_BACK
 from tidings.http import schemas
 from tidings.http.params import Params
 from tidings.http.routing import Access, RequestContext, Response, Route
