@@ -1,12 +1,14 @@
 """The read API of groups of similar events, in feeds, activity and topics."""
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from tidings.config import Settings
 from tidings.cursors import Cursors
-from tidings.event_json import activity_item, feed_item
-from tidings.feeds import Reply, continuation, join, question_of, reads, trimmed
+from tidings.event_json import feed_item
+from tidings.feeds import Reply, activity_items, continuation, join, question_of, reads, trimmed
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
 from tidings.first_pages import CachedPage, FirstPages
 from tidings.grouping import FeedGroup, GroupCursor, GroupPage, GroupRule
@@ -122,9 +124,8 @@ def _json(
 ) -> bytes:
     """``windows``: the limits of segments that were shown, by their end."""
     newest = _newest(group.items[0].body)
-    of_feed = isinstance(what, FeedOf)
     has_read_state = isinstance(what, FeedOf) or reads(what.viewer)
-    items = [_item(item, of_feed, has_read_state) for item in group.items]
+    items = _items(group.items, what)
     read_at = None if group.read_at is None else rfc3339(group.read_at)
     window = windows.get(group.end)
     if window is None:
@@ -148,10 +149,10 @@ def _json(
     )
 
 
-def _item(item: FeedItem, of_feed: bool, has_read_state: bool) -> bytes:
-    if of_feed:
-        return feed_item(item)
-    return activity_item(item) if has_read_state else item.body
+def _items(items: Sequence[FeedItem], what: FeedOf | ActivityOf) -> list[bytes]:
+    if isinstance(what, FeedOf):
+        return [feed_item(item) for item in items]
+    return activity_items(items, what.viewer)
 
 
 def _window(group: FeedGroup) -> dict[str, str]:

@@ -16,7 +16,7 @@ from tidings.events import EventBody
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf, Since, SinceTime
 from tidings.first_pages import CachedPage, FirstPages
 from tidings.ids import EventIds, ms_of, ms_of_uuid7
-from tidings.model import Page, UnseenCount
+from tidings.model import FeedItem, Page, UnseenCount
 from tidings.ports import Store
 from tidings.public_head import PublicHead
 from tidings.timeutil import rfc3339
@@ -93,7 +93,7 @@ class FeedReader:
         page = await self._store.activity(topic, want, limit, before, viewer or None)
         if viewer == VISITOR:
             page = page._replace(position=max((position, *(item.position for item in page.items))))
-        items = [activity_item(item) for item in page.items] if reads(viewer) else _bodies(page)
+        items = activity_items(page.items, viewer)
         return _reply(*self._made(page, question, items, fields))
 
     def _made(
@@ -235,8 +235,9 @@ def reads(viewer: str | None) -> bool:
     return viewer not in (None, "", VISITOR)
 
 
-def _bodies(page: Page) -> list[bytes]:
-    return [item.body for item in page.items]
+def activity_items(items: Sequence[FeedItem], viewer: str | None) -> list[bytes]:
+    """The JSON of items of activity: with the read state of a viewer who has one."""
+    return [activity_item(item) for item in items] if reads(viewer) else [item.body for item in items]
 
 
 def key_of_event(ids: EventIds, since: str) -> int:
