@@ -210,7 +210,7 @@ def _notify(
     arriving = _arriving(w, r, at, items)
     at = at._replace(notified=at.notified + len(arriving))
     if arriving and not at.dry_run:
-        _bring(w, at.at_user, arriving)
+        _insert(w, at.at_user, arriving)
     rows = FOLLOW_ROWS + len(entries) * ITEM_ROWS
     return (_left(at) if len(entries) < limit else at._replace(at_key=entries[-1].key)), rows
 
@@ -257,7 +257,7 @@ def _has(w: WriteSession, r: ReadSnapshot, user: int, event: EventRow) -> bool:
     return any(not row.deleted for _, row in rows.values())
 
 
-def _bring(w: WriteSession, user: int, arriving: Sequence[tuple[EventRow, NotificationDraft]]) -> None:
+def _insert(w: WriteSession, user: int, arriving: Sequence[tuple[EventRow, NotificationDraft]]) -> None:
     drafts = {i: draft for i, (_, draft) in enumerate(arriving)}
     inbox_insert.insert_notifications(w, {pair(user, i) for i in drafts}, (), drafts)
     for event, draft in arriving:
