@@ -295,7 +295,7 @@ def shown(fold: InboxState) -> list[int]:
 def fed(position: int, **fields: Any) -> FeedItem:
     """An item of a feed; its id has the order of its position, unless another is given."""
     known = {"event_id": f"e{position}", "position": position, "actor_id": "ann", "verb": "post"}
-    more = {"object_type": "m", "object_id": "1", "created_at": AT}
+    more = {"object_type": "m", "object_id": "1", "created_at": AT, "reason": {"kind": "target"}}
     return msgspec.convert(known | more | fields, FeedItem)
 
 
@@ -321,6 +321,32 @@ def test_a_feed_fold_takes_in_marks_and_retractions() -> None:
         assert unread(fold) == [3]
     fold.apply(Reset(reason="", cursor="", feed=(fed(8),)))
     assert unread(fold) == [8]
+
+
+def test_a_feed_fold_applies_read_alls_to_what_their_lists_have() -> None:
+    """The fault: one of a topic, or of all users, marked the whole feed read, and one of the feed all that is not in it."""
+    by_follow = {"kind": "follow", "topic": "tag:a"}
+    items = (
+        fed(1),
+        fed(2, topics=("tag:a", "tag:b")),
+        fed(3, topics=("tag:a", "tag:b"), visibility="followers", reason=by_follow),
+        fed(4, topics=("tag:a",), visibility="recipients"),
+        fed(5, reason={"kind": ""}),
+    )
+    left = {
+        "tag:a": [5, 4, 1],
+        "tag:b": [5, 4, 3, 1],
+        "user:ann": [4, 3],
+        "m:1": [4, 3],
+        "tag:c": [5, 4, 3, 2, 1],
+        "all": [4, 3],
+        None: [5],
+    }
+    for activity, unread_now in left.items():
+        fold = FeedState()
+        fold.replace(FeedPage(items=items))
+        fold.apply(FeedRead(read_at=AT, position=6, cursor="", up_to=6, activity=activity))
+        assert unread(fold) == unread_now, activity
 
 
 def test_a_feed_fold_holds_the_newest() -> None:

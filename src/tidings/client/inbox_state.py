@@ -116,7 +116,9 @@ class FeedState:
     """The newest items of a feed and their read state: equal to a new page of the same events.
 
     ``items`` are newest first. The items that a follow adds or a mute or a block hides are not streamed: fetch the page
-    again after these (:meth:`replace`).
+    again after these (:meth:`replace`). A read-all of a topic is applied to the public events of the topic, and to those for
+    followers that are in the feed by a follow of this topic: whether the user follows it too where another reason is given,
+    only a new page shows.
     """
 
     def __init__(self, keep: int = KEPT) -> None:
@@ -157,9 +159,20 @@ class FeedState:
         if read.up_to is None:
             return
         for event_id, item in self._held.items():
-            if item.read_at is None and item.position <= read.up_to:
+            if item.read_at is None and item.position <= read.up_to and _is_of(read.activity, item):
                 self._held[event_id] = replace(item, read_at=read.read_at)
 
     def _trim(self) -> None:
         if len(self._held) > self._keep:
             self._held = {item.event_id: item for item in self.items[: self._keep]}
+
+
+def _is_of(activity: str | None, item: FeedItem) -> bool:
+    """Whether a list has an item: the feed, or the activity of a topic or of "all" users."""
+    if activity is None:
+        return item.reason.kind != ""
+    if activity == "all":
+        return item.visibility == "public"
+    topics = (f"user:{item.actor_id}", f"{item.object_type}:{item.object_id}", *item.topics)
+    followed = item.visibility == "followers" and item.reason.topic == activity
+    return activity in topics and (item.visibility == "public" or followed)
