@@ -243,7 +243,8 @@ class InboxViews(Protocol):
 
     A broadcast is one row. ``InboxCounters.lacking`` states that one is pending for a user in its audience: all users, or
     those who follow its topic since before it; not its actor, nor a user from whom it is hidden or who does not want the
-    type. MaterializeBroadcasts writes it, as an item that does not group. An expired one is not materialised any more.
+    type. MaterializeBroadcasts writes it, as an item that does not group; ``work`` does for users with a usable endpoint on
+    a channel of its type. An expired one is not materialised any more.
 
     An event with ``notify`` SINGLE, which has actions, opens a group that no item joins. ActOnNotification records the
     action that was taken on a notification (``acted``), which marks it READ and ends its snooze, in one seq; it stays

@@ -91,9 +91,9 @@ async def running(
         trends = Trends(store, clock, settings)
         public = PublicHead(position, min(settings.activity_history, settings.retraction_history))
         live = Hub(store, wording, materialize, settings, clock, epoch, position, public=public)
-        runner = Runner(store, on_erased=live.reconcile_all)
         unsubscriptions = Unsubscriptions(submit, cursor_key, settings.server_url)
         dispatcher = DeliveryDispatcher(store, submit, channel_registry, wording, clock, unsubscriptions.link)
+        runner = Runner(store, on_erased=live.reconcile_all, on_step=dispatcher.nudge)
         watch = _StoreWatch(store, on_foreign_commit=live.suspend)
         log = GroupCommitQueue(
             store,

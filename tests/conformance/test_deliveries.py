@@ -15,7 +15,6 @@ from tidings.model import (
     CancelReminder,
     EraseUser,
     FireReminder,
-    MaterializeBroadcasts,
     NewEvent,
     Outcome,
     Publish,
@@ -344,16 +343,6 @@ def test_a_group_waits_once_for_an_endpoint(store: Harness) -> None:
     handled(store, "sent")
     ping(store)
     assert [row and row.size for row in (delivery.row for delivery in deliveries(store))] == [1, 3]
-
-
-def test_a_broadcast_that_is_taken_up_owes_deliveries(store: Harness) -> None:
-    """As any item."""
-    reached(store, MAIL)
-    sent = event("alice", "ping", "town:1")
-    store.publish(msgspec.structs.replace(sent, audience="*", expires_at=NEVER))
-    assert deliveries(store) == []
-    store.write(MaterializeBroadcasts(("bob",)))
-    assert [delivery.endpoint for delivery in deliveries(store)] == [MAIL]
 
 
 def test_a_delivery_shows_what_became_of_its_notification(store: Harness) -> None:

@@ -44,7 +44,7 @@ others."""
 GAP_S = 0.02
 """Seconds between two reads of the store while many deliveries are added: each reads a page."""
 LONGEST_REST_S = 5.0
-"""Seconds between two reads without a wake-up. Background jobs add deliveries without one; a read costs two index probes."""
+"""Maximum seconds between two reads without a wake-up, in case one is lost; a read costs two index probes."""
 MAX_FAILURES = 5
 """Consecutive deliveries that an endpoint refused permanently, or that failed too often, before it is disabled: a single
 refusal may concern one message, and each further one is another dead letter."""

@@ -23,11 +23,18 @@ MOST_ASKED = 100
 class Runner(Worker):
     """Runs the store's background jobs in a worker process, one step in each round."""
 
-    def __init__(self, store: Store, on_erased: Callable[[], None] = lambda: None) -> None:
-        """``on_erased`` is called when an erasure has ended, which changed the notifications of others."""
+    def __init__(
+        self,
+        store: Store,
+        on_erased: Callable[[], None] = lambda: None,
+        on_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_erased`` is called when an erasure has ended, which changed the notifications of others; ``on_step`` after
+        each step, which may have enqueued deliveries."""
         super().__init__("projection-runner")
         self._store = store
         self._on_erased = on_erased
+        self._on_step = on_step
         self._waiting: dict[asyncio.Future[None], Sequence[range]] = {}
         self._closed = False
 
@@ -72,6 +79,7 @@ class Runner(Worker):
         if self._store.erasures.ended != ended:
             self._on_erased()
         if done:
+            self._on_step()
             await self._release_fanned_out()
         else:
             self._release(waiting)  # there was no job when they were known

@@ -32,7 +32,7 @@ async def publish(call: RequestContext[Params, Any]) -> Response:
 
 
 async def broadcast(call: RequestContext[Params, Any]) -> Response:
-    """Publish an event to an audience; each user gets it on the next request."""
+    """Publish an event to an audience; each user gets it on the next request, on channels at once."""
     check_media(call.request, (JSON,))
     how = publish_options(call)
     raw = await read_body(call.request, call.services.settings.max_batch_bytes)

@@ -161,10 +161,12 @@ class MemoryInboxes(MemoryDeliveries):
     # --- notifying ------------------------------------------------------------------------------------------
 
     def _announce(self, entry: LogEntry, event: NewEvent) -> None:
-        """Notify the recipients of an event; a broadcast is materialised later instead."""
+        """Notify the recipients of an event; a broadcast is materialised later instead, but for those who have an endpoint
+        on a channel of its type."""
         if event.audience:
             number = len(self._broadcasts) + 1
             self._broadcasts.append(Broadcast(number, entry.key, event.audience, event.expires_at))
+            self._deliver_broadcast(entry)
             return
         rule = self._rule(entry)
         whom = () if entry.notify is NotifyMode.NONE else self._addressed(entry, rule)
@@ -226,6 +228,15 @@ class MemoryInboxes(MemoryDeliveries):
 
     def _meant(self, person: UserState, broadcast: Broadcast, entry: LogEntry) -> bool:
         return self._clock.now() < broadcast.expires_at and is_in_audience(person, broadcast.audience, entry)
+
+    def _deliver_broadcast(self, entry: LogEntry) -> None:
+        channels = set(self._rule(entry).channels).intersection(self._channels)
+        if entry.notify is NotifyMode.READ:
+            return
+        for user, person in self._people.items():
+            reached = any(one.is_usable and one.channel in channels for one in person.endpoints.values())
+            if reached and any(one is entry for one in self._lacking(user)):
+                self._catch_up(user)
 
     def _materialize(self, take: MaterializeBroadcasts) -> int:
         return sum(self._catch_up(user) for user in take.users if not self._is_outdated(user, take))

@@ -2,13 +2,15 @@
 
 Writing an item for all users would cost a row per user who may never return. Instead every inbox has the position of the
 last broadcast that was materialised, and those after it that are for its user are pending. Whether one is pending is one
-condition (``broadcast_is_pending``), evaluated for many users at once.
+condition (``broadcast_is_pending``), evaluated for many users at once. Users who have an endpoint on a channel of its type
+do not wait for their next request: a fan-out job materialises it for them (broadcast_delivery.py).
 """
 
 from collections.abc import Collection, Sequence
 
 from tidings import model
 from tidings.model import NewEvent
+from tidings.notify_mode import NotifyMode
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
@@ -41,6 +43,12 @@ def _announce(w: WriteSession, event: NewEvent, position: int, actor: int, topic
         (position, actor, w.names.make_verb(event.verb), audience, event.expires_at),
     )
     w.db.execute(sql("insert_broadcast_topics"), (position, w.carray(topics)))
+    if (
+        w.reached
+        and event.notify is not NotifyMode.READ
+        and w.channels.intersection(w.rules.of_verb(event.verb).channels)
+    ):
+        w.enqueue_job("deliver_broadcast", audience, position, position)
     w.broadcasting = max(w.broadcasting, event.expires_at)
 
 
@@ -95,11 +103,16 @@ def lacked(r: ReadSnapshot, users: Collection[int]) -> list[tuple[int, int]]:
 
 
 def _values(r: ReadSnapshot, users: Collection[int]) -> dict[str, object] | None:
-    """The parameters of ``broadcast_is_pending``; None if there is no active broadcast."""
-    w, now = r.writer, r.writer.clock.now()
-    if now >= w.broadcasting or not users:
+    """The parameters of ``broadcast_is_pending`` for these users; None if there is no active broadcast."""
+    if r.writer.clock.now() >= r.writer.broadcasting or not users:
         return None
-    return {"users": w.carray(users), "packed": w.carray(_types(r) if w.silenced else [0]), "now": now}
+    return {"users": r.writer.carray(users)} | pending_values(r)
+
+
+def pending_values(r: ReadSnapshot) -> dict[str, object]:
+    """The parameters of ``broadcast_is_pending`` but for the users."""
+    w = r.writer
+    return {"packed": w.carray(_types(r) if w.silenced else [0]), "now": w.clock.now()}
 
 
 def _types(r: ReadSnapshot) -> list[int]:

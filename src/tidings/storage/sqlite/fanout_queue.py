@@ -16,6 +16,8 @@ thousand of another user.
   the phase and the progress of erasure_job.Job.
 - ``backfill``: have follows cover past events; the row ``subject`` of ``backfill`` has the progress (backfills.py).
 - ``index_reminder``: write the index rows of reminder ``subject`` for its users, or delete them if it is cancelled.
+- ``deliver_broadcast``: materialise the broadcast at position ``low`` for those of its audience ``subject`` (0: all users)
+  who have an endpoint on a channel of its type (broadcast_delivery.py).
 - ``delete_notifications``: the event with key ``low``, once at position ``high``, was retracted; remove it from the
   inboxes of its recipients.
 """
@@ -26,6 +28,7 @@ from typing import NamedTuple
 from tidings.model import CommandResult
 from tidings.storage.sqlite import backfills, blocks, deliveries, erasure_job, hidden_ranges, reminders
 from tidings.storage.sqlite.blocks import Cleaning
+from tidings.storage.sqlite.broadcast_delivery import DeliverStep, deliver_step
 from tidings.storage.sqlite.feed_entries import backfill_feed
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.recipients import notify_followers_chunk
@@ -283,6 +286,12 @@ def _index_reminder(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     return (job if rows else None), rows
 
 
+def _deliver_broadcast(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
+    step = DeliverStep(job.low, job.subject, job.at_user)
+    upper, rows = deliver_step(w, ReadSnapshot(w.db, w.names, w), step, budget)
+    return (None if upper is None else job._replace(at_user=upper)), rows
+
+
 _KINDS: dict[str, Callable[[WriteSession, FanoutJob, int], _Step]] = {
     "fan_out": _fan_out,
     "resume_fan_out": _resume_fan_out,
@@ -295,4 +304,5 @@ _KINDS: dict[str, Callable[[WriteSession, FanoutJob, int], _Step]] = {
     "erase": _erase,
     "backfill": _backfill,
     "index_reminder": _index_reminder,
+    "deliver_broadcast": _deliver_broadcast,
 }

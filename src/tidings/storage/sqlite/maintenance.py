@@ -203,6 +203,8 @@ def _subject(r: ReadSnapshot, kind: str, subject: int) -> str:
         return f"reminder {subject}"
     if kind == "backfill":
         return f"backfill {subject}"
+    if kind == "deliver_broadcast" and subject == broadcasts.EVERYONE:
+        return "all users"
     return "the log" if kind == "rebuild" else r.names.text(subject)
 
 

@@ -53,3 +53,31 @@ SELECT u.value FROM carray(:users) u WHERE EXISTS (
 -- name: pending_broadcasts
 SELECT u.value, b.position FROM carray(:users) u CROSS JOIN broadcast b INDEXED BY broadcast_active
 WHERE {pending} ORDER BY u.value, b.position;
+
+-- name: broadcast_to_deliver
+SELECT verb FROM broadcast WHERE position = ? AND active AND expires_at > ?;
+
+-- name: end_of_endpoint_chunk
+SELECT user FROM endpoint WHERE user > ? ORDER BY user LIMIT 1 OFFSET ?;
+
+-- name: users_with_endpoints
+-- The users of a chunk who have a usable endpoint on one of these channels.
+SELECT DISTINCT user AS value FROM endpoint
+WHERE user > :after AND user <= :upto AND channel IN (SELECT value FROM carray(:channels)) AND confirmed AND disabled_at = 0
+
+-- name: followers_with_endpoints
+-- The same, of the followers of a topic.
+SELECT DISTINCT f.follower AS value FROM follow f INDEXED BY follow_topic
+WHERE f.topic = :audience AND f.follower > :after AND f.follower <= :upto AND EXISTS (
+  SELECT 1 FROM endpoint e WHERE e.user = f.follower AND e.channel IN (SELECT value FROM carray(:channels))
+  AND e.confirmed AND e.disabled_at = 0)
+
+-- name: pending_recipients
+-- Those of these users for whom the broadcast at a position is pending.
+SELECT u.value FROM ({users}) u CROSS JOIN broadcast b ON b.position = :position WHERE {pending} ORDER BY u.value;
+
+-- name: active_broadcasts
+SELECT position FROM broadcast INDEXED BY broadcast_active WHERE active ORDER BY position;
+
+-- name: broadcast_cursors
+SELECT h.user, h.broadcast_cursor FROM carray(:users) u CROSS JOIN inbox h ON h.user = u.value;
