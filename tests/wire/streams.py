@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import httpx
+import msgspec
+
+from tidings.http.schemas_frames import FRAMES
 
 
 class Message(NamedTuple):
@@ -23,6 +26,16 @@ def lines(chunks: Iterator[bytes]) -> Iterator[str]:
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
         yield from (line.decode() for line in whole)
+
+
+def described(name: str, data: Any) -> None:
+    """Every frame that any test receives is as OpenAPI describes it; raises a ValidationError for another one."""
+    *others, last = FRAMES[name]
+    for shape in others:
+        with contextlib.suppress(msgspec.ValidationError):
+            msgspec.convert(data, shape)
+            return
+    msgspec.convert(data, last)
 
 
 class Stream:
@@ -62,7 +75,9 @@ class Stream:
                 fields[name] = value
             elif fields:
                 last_id = fields.get("id", last_id)
-                yield Message(fields["event"], last_id, json.loads(fields["data"]))
+                message = Message(fields["event"], last_id, json.loads(fields["data"]))
+                described(message.name, message.data)
+                yield message
                 fields = {}
 
 

@@ -17,8 +17,8 @@ from tests.clients.scenario import serving as mortal
 from tests.serving import serving
 from tests.wire.people import bearer, event, token
 from tests.wire.replies import metric, of, refused
-from tests.wire.streams import streaming
-from tidings.http.schemas import Frame, Polled
+from tests.wire.streams import described, streaming
+from tidings.http.schemas_frames import Frame, Polled
 
 LIMIT_S = 30
 WAIT_S = 20
@@ -33,7 +33,10 @@ MANY = 300
 def polled(client: httpx.Client, user: str, last: str | None = None, **query: Any) -> Polled:
     """The answer to a poll."""
     asked = {"user_id": user} | ({"last_event_id": last} if last else {}) | query
-    return of(client.get(POLL, params=asked), Polled)
+    answer = of(client.get(POLL, params=asked), Polled)
+    for frame in answer.frames:
+        described(frame.event, frame.data)
+    return answer
 
 
 def polled_until(client: httpx.Client, user: str, last: str, number: int, **query: Any) -> list[Frame]:

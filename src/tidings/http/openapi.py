@@ -11,6 +11,7 @@ import msgspec
 from tidings.http.params import PATH_TYPES
 from tidings.http.routing import JSON, NDJSON, Access, Route
 from tidings.http.schemas import Problem
+from tidings.http.schemas_frames import FRAMES
 
 Json = dict[str, Any]
 
@@ -162,6 +163,7 @@ def _schemas(routes: Sequence[Route]) -> Json:
     named = [
         Problem,
         *(one for route in routes for part in (route.body, route.reply) for one in _types(part)),
+        *(one for data in FRAMES.values() for one in data),
     ]
     types = list(dict.fromkeys(one for one in named if one is not None))
     _, components = msgspec.json.schema_components(types, ref_template=_REF)

@@ -357,21 +357,6 @@ class InboxChanges(Schema):
     epoch: str
 
 
-class Frame(Schema):
-    """A frame as a stream has it: its name, its data, and (null: unchanged) the client's cursor after it."""
-
-    event: str
-    data: dict[str, Any]
-    id: str | None
-
-
-class Polled(Schema):
-    """The frames of a stream, the hello first. ``last_event_id``: the cursor for the next request."""
-
-    frames: list[Frame]
-    last_event_id: str
-
-
 class Unread(Schema):
     """The exact number of unread notifications, of the events in them, and of those notifications that were not seen."""
 

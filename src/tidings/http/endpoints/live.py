@@ -10,7 +10,7 @@ from msgspec import Meta
 from tidings.activity_scope import FEED_ALONE, ActivityScope
 from tidings.errors import Deferred, Forbidden, TooManyRequests, UpgradeRequired
 from tidings.field_errors import FieldCheck
-from tidings.http import schemas
+from tidings.http import schemas_frames
 from tidings.http.long_poll import polled
 from tidings.http.origins import may_open_socket
 from tidings.http.params import TOPICS, ForUser, TopicList, names, some_of, topic_list
@@ -245,7 +245,7 @@ ROUTES = (
         summary="The same frames in one response, which waits until there is one",
         tag="Live",
         query=PollQuery,
-        reply=schemas.Polled,
+        reply=schemas_frames.Polled,
         live=True,
     ),
 )
