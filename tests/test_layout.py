@@ -82,12 +82,12 @@ STATEMENT = re.compile(
 
 SAME_THINGS = """
 Acted Action ActivityGroup ActivityGroupPage ActivityPage BackfillJob BlockedUser BlocksPage Condition DateRange
-DeadLetter Decision Endpoint Endpoints Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadFrame FeedReadResult
-FieldError FollowedTopic Following
-FollowsPage Frame GroupWindow InboxChanges InboxPage InboxUpdateResult MutedTopic MutesPage NewCount NewEvent
-Notification Parts Person Preferences PreviousRank QuietHours ReadAllResult ReadFrame Reason Receipt Receipts Reminder
-ReminderResult RemindersPage RetractedFrame SeenFrame SeriesPoint Status Summary Thing Top TopItem TopSeries Unread UnsentDeliveriesPage
-UnsentDelivery UpdateResult Updated
+DeadLetter Decision Endpoint Endpoints Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadFrame
+FeedReadResult FieldError FollowedTopic Following FollowsPage Frame GroupWindow InboxChanges InboxPage
+InboxUpdateResult MutedTopic MutesPage NewCount NewEvent Notification Parts Person Preferences PreviousRank
+QuietHours ReadAllResult ReadFrame Reason Receipt Receipts Reminder ReminderResult RemindersPage RetractedFrame
+SeenFrame SeriesPoint Status Summary Thing Top TopItem TopSeries Unread UnsentDeliveriesPage UnsentDelivery
+UpdateResult Updated
 """
 """What the client, the description of the API and the server each represent: one thing, and so one name."""
 
