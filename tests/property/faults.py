@@ -4,8 +4,27 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tests.property.strategies import (
+    Draft,
+    broadcasts,
+    erasures,
+    fires,
+    follows,
+    masks,
+    new_endpoints,
+    preferences,
+    publishes,
+    read_feeds,
+    read_inboxes,
+    reminds,
+    retracts,
+    take_ups,
+    undos,
+    unread_ids,
+)
 from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
 from tidings.errors import KeyReused
 from tidings.feed_changes import Retraction
@@ -348,36 +367,37 @@ class Splitting(MemoryStore):
         )
 
 
-FAULTS = (
-    Drifting,
-    Splitting,
-    Unmasked,
-    Swallowing,
-    Repeating,
-    ByTime,
-    Unreasonable,
-    Repetitive,
-    Intrusive,
-    Ungrouped,
-    Unfollowed,
-    Unresetting,
-    Reborn,
-    Unbroken,
-    Rewording,
-    Unmarking,
-    Insistent,
-    Undelivered,
-    Untimely,
-    Sticky,
-    Unretracting,
-    Indiscreet,
-    Deaf,
-    Clinging,
-    Overt,
-    Public,
-    Recounting,
-    Endless,
-    Uncapped,
-    Misdated,
-    Careless,
-)
+FAULTS: dict[type[MemoryStore], tuple[st.SearchStrategy[Draft], ...]] = {
+    Drifting: (publishes(),),
+    Splitting: (publishes(),),
+    Unmasked: (masks, publishes()),
+    Swallowing: (read_inboxes, publishes()),
+    Repeating: (publishes(),),
+    ByTime: (follows, publishes()),
+    Unreasonable: (follows, publishes()),
+    Repetitive: (publishes(),),
+    Intrusive: (preferences, publishes()),
+    Ungrouped: (publishes(),),
+    Unfollowed: (follows, publishes()),
+    Unresetting: (read_inboxes, undos),
+    Reborn: (erasures, publishes()),
+    Unbroken: (erasures, publishes()),
+    Rewording: (erasures, publishes()),
+    Unmarking: (read_inboxes, publishes()),
+    Insistent: (broadcasts(), take_ups),
+    Undelivered: (new_endpoints, publishes()),
+    Untimely: (reminds(), fires()),
+    Sticky: (read_feeds, unread_ids),
+    Unretracting: (retracts, publishes()),
+    Indiscreet: (retracts, publishes()),
+    Deaf: (follows, publishes()),
+    Clinging: (masks, publishes()),
+    Overt: (masks, publishes()),
+    Public: (publishes(),),
+    Recounting: (publishes(),),
+    Endless: (publishes(),),
+    Uncapped: (publishes(),),
+    Misdated: (publishes(),),
+    Careless: (publishes(),),
+}
+"""Each with the commands that it concerns: histories with more of them show it in the first few tries."""

@@ -255,7 +255,7 @@ def fixed(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Draft]:
 
 
 people = users.map(lambda user: f"user:{user}")
-masks = st.one_of(st.builds(SetMute, users, topics), st.builds(SetBlock, users, people))
+masks = fixed(st.one_of(st.builds(SetMute, users, topics), st.builds(SetBlock, users, people)))
 unmasks = st.integers(0, 9).map(lambda n: lambda h: h.unmask(n))
 backfills = st.builds(
     Backfill,
@@ -264,7 +264,9 @@ backfills = st.builds(
     dry_run=st.booleans(),
     notify=st.booleans(),
 )
-follows = st.builds(Follow, users, topics, backfill=st.sampled_from((0, 1, 3, 100)), extend=st.booleans())
+follows = fixed(
+    st.builds(Follow, users, topics, backfill=st.sampled_from((0, 1, 3, 100)), extend=st.booleans())
+)
 unfollows = st.tuples(users, st.integers(0, 9), st.booleans()).map(
     lambda t: lambda h: Unfollow(t[0], h.followed(t[0], t[1]), t[2])
 )
@@ -336,15 +338,19 @@ reserved = st.tuples(users, st.sampled_from((b"x", b"y")), waits).map(
 )
 old_endpoints = places.map(lambda place: RemoveEndpoint(place[0], endpoint(*place, 0).id))
 resent = st.integers(0, 5).map(lambda n: lambda h: ResendDelivery(n))
-take_ups = st.lists(users, min_size=1, max_size=3).map(lambda some: MaterializeBroadcasts(tuple(some)))
+take_ups = fixed(st.lists(users, min_size=1, max_size=3).map(lambda some: MaterializeBroadcasts(tuple(some))))
+preferences = fixed(
+    st.builds(SetPreferences, users, st.sampled_from(WISHES), only=st.sampled_from((None, *WISHES)))
+)
+erasures = fixed(st.builds(EraseUser, users))
 
 COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (8, publishes()),
     (3, broadcasts()),
-    (4, fixed(follows)),
+    (4, follows),
     (2, fixed(backfills)),
     (4, unfollows),
-    (2, fixed(masks)),
+    (2, masks),
     (2, unmasks),
     (3, read_feeds),
     (2, read_ids),
@@ -358,14 +364,9 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (4, acts()),
     (2, undos),
     (3, retracts),
-    (3, fixed(take_ups)),
+    (3, take_ups),
     (1, fixed(st.sampled_from(DECLARED).map(lambda declared: SetNotificationType(*declared)))),
-    (
-        3,
-        fixed(
-            st.builds(SetPreferences, users, st.sampled_from(WISHES), only=st.sampled_from((None, *WISHES)))
-        ),
-    ),
+    (3, preferences),
     (3, new_endpoints),
     (1, fixed(old_endpoints)),
     (1, fixed(changed_endpoints)),
@@ -376,7 +377,7 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (2, reminds()),
     (3, fires()),
     (1, fixed(st.builds(CancelReminder, reminder_keys))),
-    (2, fixed(st.builds(EraseUser, users))),
+    (2, erasures),
 ]
 """How often each kind of command comes: enough of a past must stand for the others to act on."""
 drafts = st.sampled_from([kind for weight, kind in COMMANDS for _ in range(weight)]).flatmap(
