@@ -199,3 +199,24 @@ def test_metadata_of_any_size_makes_a_small_mail(tmp_path: Path) -> None:
     templates = folder(tmp_path, reply__html="{{ note.metadata.a|length }} {{ note.metadata.b|length }}")
     metadata = {"a": list(range(5_000)), "b": {str(n): n for n in range(5_000)}}
     assert html(templates, NOTE._replace(item=msgspec.json.encode({"metadata": metadata}))) == "50 50"
+
+
+@pytest.mark.need("NO13")
+@pytest.mark.parametrize("character", ["x", "<", '"', "漢", "\U0001f600"])
+def test_fifty_long_messages_make_a_mail_that_mail_programs_show_whole(character: str) -> None:
+    """The fault: what fifty comments with angle brackets became in HTML was over the limit of the default form too, so the
+    mail was a dead letter; and mail programs cut a mail at 100 KB."""
+    long = NOTE._replace(text=character * 600, title=f"T{character * 600}", description=character * 3_000)
+    mail = MailTemplates().render([NOTE, *[long] * 49], PAGE, "Market")
+    listed = mail.text.count("\n• ") - 1
+    assert 2 <= listed < 50
+    assert f"… (+{50 - listed})" in mail.text
+    assert f"… (+{50 - listed})" in mail.html
+    assert max(len(part.encode()) for part in mail) < 100_000
+
+
+def test_the_first_message_of_a_mail_is_always_listed() -> None:
+    long = NOTE._replace(text="<" * 600, title=f"T{'<' * 600}", description="<" * 3_000, url=PAGE)
+    mail = MailTemplates().render([long] * 50, PAGE, "Market")
+    assert "&lt;" * 400 in mail.html
+    assert "&lt;" * 400 in MailTemplates().render([long], PAGE, "Market").html

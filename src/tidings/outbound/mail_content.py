@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from html import escape
 from itertools import islice
 from typing import Any
 
@@ -20,6 +21,9 @@ MAX_DESCRIPTION = 2_000
 """Characters of a description, and of a text in metadata, in a mail."""
 LISTED = 50
 """Messages that one mail lists, and members of an object or an array in metadata; a mail states the number of the others."""
+MAX_LISTED_BYTES = 64_000
+"""Bytes that the texts of several listed messages take in HTML: with the markup around fifty, a mail stays below the 100 KB
+at which mail programs cut it."""
 _RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 _WEB = ("https://", "http://")
 _VIEW = {
@@ -132,7 +136,7 @@ def mail_content(notes: Sequence[OutboundMessage], public_url: str, site: str) -
     """The values for a mail with these messages, newest first."""
     first = notes[0]
     lang = first.locale.replace("_", "-")
-    listed = [_note(note) for note in notes[:LISTED]]
+    listed = _listed(notes)
     return MailContent(
         _subject(notes),
         listed[0],
@@ -146,6 +150,20 @@ def mail_content(notes: Sequence[OutboundMessage], public_url: str, site: str) -
         _address(first.unsubscribe),
         Labels(_in_language(_VIEW, first.locale), _in_language(_UNSUBSCRIBE, first.locale)),
     )
+
+
+def _listed(notes: Sequence[OutboundMessage]) -> list[MailNote]:
+    """The messages that a mail lists: the first, and of the next ones those that fit."""
+    listed: list[MailNote] = []
+    size = 0
+    for note in map(_note, notes[:LISTED]):
+        size += sum(
+            len(escape(text).encode()) for text in (note.message, note.title, note.description, note.url)
+        )
+        if listed and size > MAX_LISTED_BYTES:
+            break
+        listed.append(note)
+    return listed
 
 
 def _subject(notes: Sequence[OutboundMessage]) -> str:
