@@ -1,7 +1,7 @@
 """The commands that change the state of notifications, and the snoozes that they set."""
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -65,6 +65,24 @@ class RecordAction(msgspec.Struct, frozen=True):
 
 NotificationCommand = SetNotificationState | SnoozeNotifications | ReturnSnoozed | RecordAction
 """The commands that change single notifications."""
+
+
+Deliveries = Literal["defer", "drop", "release"]
+"""The effect of a command on the deliveries of a notification that is snoozed, or becomes so: they wait for the end of the
+snooze, are dropped, or are due."""
+
+
+def effect_on_deliveries(command: NotificationCommand, snoozed: bool) -> Deliveries | None:
+    """The effect of a command on the deliveries of a notification, which is ``snoozed`` before it or not. A user who marks
+    it read or archived, acts on it or brings it back knows of it: nothing is sent of it any more."""
+    if isinstance(command, SnoozeNotifications):
+        return "defer"
+    if not snoozed:
+        return None
+    if isinstance(command, ReturnSnoozed):
+        return "release"
+    known = (NotificationState.READ, NotificationState.ARCHIVED, NotificationState.UNSNOOZED)
+    return "drop" if isinstance(command, RecordAction) or command.state in known else None
 
 
 class MarkAllNotificationsRead(msgspec.Struct, frozen=True):

@@ -16,9 +16,8 @@ from tidings.errors import NotFound
 from tidings.feeds import Reply, continuation, join, key_of_event
 from tidings.filters import Choice, Since, SinceTime
 from tidings.ids import key_at
-from tidings.model import InboxChanges, InboxCounters, InboxFilter, ReadWatermark
+from tidings.model import InboxChanges, InboxCounters, InboxFilter, InboxRow, ReadWatermark
 from tidings.ports import Store
-from tidings.projections.delivery_policy import is_unsettled
 from tidings.projections.explain import ExplainInput, channels, checks, for_user
 from tidings.projections.notification_rendering import (
     NOTIFICATION_FIELDS,
@@ -169,7 +168,7 @@ class NotificationReader:
             self._store.rules,
             await self._store.preferences(user),
             await self._store.endpoints(user),
-            await self._is_unsettled(user, facts.notification),
+            await self._row(user, facts.notification),
             self._clock.now(),
             self._duplicate_window_s,
         )
@@ -185,10 +184,10 @@ class NotificationReader:
         }
         return Reply(_encode(shown))
 
-    async def _is_unsettled(self, user: str, id: str) -> bool:
-        """Whether a user's notification ("": there is none) is neither read, archived nor retracted."""
+    async def _row(self, user: str, id: str) -> InboxRow | None:
+        """A user's notification, None if it was retracted; "": there is none."""
         rows = (await self._store.inbox(user, 1, None, state="all", id=id)).rows if id else ()
-        return is_unsettled(rows[0] if rows else None)
+        return rows[0] if rows else None
 
     async def _counts(self, user: str) -> InboxCounters:
         return (await inbox_heads(self._store, [user], self._materialize))[user]

@@ -501,7 +501,8 @@ class Snoozing(Protocol):
     it changes the time. Marking one archived ends its snooze for good. ReturnSnoozed for those of its notifications that
     are due, and UNSNOOZED, give one back: with the next seq it becomes unread and unseen, and it is the newest of the inbox
     (``order``). No item joins it before or after. A tombstone is neither snoozed nor pinned; each of these changes takes a
-    seq.
+    seq. SnoozeNotifications replaces the queued deliveries of a notification by new ones, of its type, that are held until
+    its end; ReturnSnoozed makes them due. READ, ARCHIVED, UNSNOOZED and an action on a snoozed one delete them.
     """
 
     async def snoozed(self, due_by: int, limit: int) -> list[Snooze]:

@@ -38,7 +38,7 @@ class Status(NamedTuple):
 
 class QueuedDelivery(NamedTuple):
     """A delivery that was not sent yet, for operators: of the group ``number`` of ``user_id``, which is ``notification_id``,
-    to an endpoint. ``state``: ``queued``, ``held`` by quiet hours or a digest of its user, or ``dead``. ``error`` is that of
+    to an endpoint. ``state``: ``queued``, ``held`` by quiet hours, a digest or a snooze, or ``dead``. ``error`` is that of
     the last attempt, "" without. Times in milliseconds. ``usable``: its endpoint is neither disabled nor unconfirmed."""
 
     id: int

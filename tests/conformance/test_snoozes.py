@@ -3,6 +3,7 @@
 import pytest
 
 from tests.harness import Harness, singles
+from tidings.endpoint_commands import AddEndpoint
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
@@ -12,7 +13,9 @@ from tidings.inbox_commands import (
     Snooze,
     SnoozeNotifications,
 )
-from tidings.model import EraseUser, InboxCounters, InboxFilter, Retract
+from tidings.model import EraseUser, InboxCounters, InboxFilter, Retract, SetNotificationType
+from tidings.personal_data import Endpoint
+from tidings.rules import Rule
 from tidings.testing import START_MS, event
 from tidings.timeutil import HOUR_MS
 
@@ -154,6 +157,55 @@ def test_ids_of_others_are_skipped(store: Harness) -> None:
     (a,) = store.tell("bob", "a")
     assert store.marked(SnoozeNotifications("eve", (a, "?"), UNTIL))[:4] == (0, 0, 0, 0)
     assert due(store) == []
+
+
+# --- deliveries ---------------------------------------------------------------------------------------------------
+
+MAIL = Endpoint("e1", "bob", "email", "bob@mail.test", created_at=START_MS)
+
+
+def queued(store: Harness) -> list[tuple[str, str, int]]:
+    """The endpoint, the state and the due time of each delivery of bob's."""
+    found = store.run(store.store.unsent_deliveries(None, 99)) or []
+    return [(one.endpoint_id, one.state, one.due_at) for one in found]
+
+
+def test_a_snooze_holds_the_deliveries_of_its_return(store: Harness) -> None:
+    """One for each usable endpoint on a channel of the type, whatever was sent before; a second snooze moves them."""
+    hook = Endpoint("e2", "bob", "webhook", "https://hook.test/", "s", START_MS)
+    unconfirmed = Endpoint("e3", "bob", "email", "other@mail.test", created_at=START_MS, confirmed=False)
+    of_cy = Endpoint("e4", "cy", "email", "cy@mail.test", created_at=START_MS)
+    push = Endpoint("e5", "bob", "web_push", "https://push.test", "s", START_MS)
+    store.write(SetNotificationType("a", Rule(channels=("email", "webhook"))))
+    (a,) = store.tell("bob", "a")
+    store.write(*(AddEndpoint(one) for one in (MAIL, hook, unconfirmed, of_cy, push)))
+    assert queued(store) == []
+    snooze(store, a)
+    assert sorted(queued(store)) == [("e1", "held", UNTIL), ("e2", "held", UNTIL)]
+    snooze(store, a, until=UNTIL + 1)
+    assert sorted(queued(store)) == [("e1", "held", UNTIL + 1), ("e2", "held", UNTIL + 1)]
+    store.clock.ms = UNTIL + 1
+    store.write(ReturnSnoozed("bob", (a,), UNTIL))
+    assert sorted(queued(store))[0] == ("e1", "held", UNTIL + 1)
+    store.write(ReturnSnoozed("bob", (a,), UNTIL + 1))
+    assert sorted(queued(store)) == [("e1", "queued", UNTIL + 1), ("e2", "queued", UNTIL + 1)]
+
+
+@pytest.mark.parametrize("state", [READ, ARCHIVED, UNSNOOZED, UNREAD, PINNED])
+@pytest.mark.parametrize("before", [True, False], ids=["read before", "unread before"])
+def test_a_user_who_knows_of_it_ends_them(store: Harness, state: NotificationState, before: bool) -> None:
+    """Whether the state changes or not; other states leave them, and those of other notifications stay."""
+    store.write(SetNotificationType("a", Rule(channels=("email",))), AddEndpoint(MAIL))
+    b, a = store.tell("bob", "a", "a")
+    if before:
+        store.write(SetNotificationState("bob", (a,), READ))
+    snooze(store, a)
+    store.write(SetNotificationState("bob", (a,), state))
+    others = [("e1", "queued", START_MS)]
+    waits = state in (UNREAD, PINNED)
+    assert sorted(queued(store)) == ([("e1", "held", UNTIL), *others] if waits else others)
+    store.write(SetNotificationState("bob", (b,), READ))
+    assert len(queued(store)) == 1 + waits
 
 
 # --- pins ---------------------------------------------------------------------------------------------------------

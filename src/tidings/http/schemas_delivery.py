@@ -75,8 +75,8 @@ class Endpoints(Schema):
 
 
 class UnsentDelivery(Schema):
-    """A delivery that was not sent: ``queued``, due at ``due_at``; ``held`` until then by quiet hours or a digest of its
-    user; or ``dead``, a dead letter. ``error`` is that of the last attempt. ``message_id`` is the id that a receiver sees
+    """A delivery that was not sent: ``queued``, due at ``due_at``; ``held`` until then by quiet hours, a digest or a
+    snooze; or ``dead``, a dead letter. ``error`` is that of the last attempt. ``message_id`` is the id that a receiver sees
     (``webhook-id``)."""
 
     id: str

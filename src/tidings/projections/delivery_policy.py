@@ -9,20 +9,26 @@ from tidings.personal_data import DeliveryResult, Endpoint, Preferences
 from tidings.projections.quiet_hours import quiet_until
 from tidings.rules import Rules
 
-Reason = Literal["disabled", "settled", "muted", "not_wanted", "quiet_hours", "digest"]
+Reason = Literal["disabled", "settled", "snoozed", "muted", "not_wanted", "quiet_hours", "digest"]
 BY_PREFERENCES: frozenset[Reason] = frozenset({"not_wanted", "quiet_hours", "digest"})
 """The reasons that depend on the user's preferences."""
 
 
+SNOOZE_END_MS = 1_000
+"""Milliseconds after which a delivery is decided again whose snooze is over, but not ended yet."""
+
+
 class DeliveryFacts(NamedTuple):
     """The facts that decide about a notification of a type and one endpoint of its user. ``unsettled``: see
-    :func:`is_unsettled`; ``muted``: its newest event belongs to a topic that the user muted."""
+    :func:`is_unsettled`; ``muted``: its newest event belongs to a topic that the user muted; ``snoozed_until``: the end of
+    its snooze in milliseconds since 1970, None if it is not snoozed."""
 
     endpoint: Endpoint
     type: str
     preferences: Preferences
     unsettled: bool = True
     muted: bool = False
+    snoozed_until: int | None = None
 
 
 class Obstacle(NamedTuple):
@@ -42,8 +48,10 @@ class Plan(NamedTuple):
 
 
 def is_unsettled(row: InboxRow | None) -> bool:
-    """Whether a notification is neither read, archived, snoozed nor retracted."""
-    return row is not None and row.listed and row.read_at is None
+    """Whether a notification is neither archived nor retracted, nor read unless it is snoozed: it returns unread."""
+    if row is None or row.deleted or row.archived_at is not None:
+        return False
+    return row.snoozed_until is not None or row.read_at is None
 
 
 def is_wanted(facts: DeliveryFacts, rules: Rules) -> bool:
@@ -53,12 +61,15 @@ def is_wanted(facts: DeliveryFacts, rules: Rules) -> bool:
 
 
 def obstacle(facts: DeliveryFacts, rules: Rules, now: int) -> Obstacle | None:
-    """The first rule that defers or drops a delivery, or None. Preferences, quiet hours and the digest do not apply to
+    """The first rule that defers or drops a delivery, or None. A snooze defers it first, so that the rest is decided at its
+    end. Preferences, quiet hours and the digest do not apply to
     critical types. ``now`` in milliseconds since 1970."""
     if not facts.endpoint.is_usable:
         return Obstacle("disabled")
     if not facts.unsettled:
         return Obstacle("settled")
+    if facts.snoozed_until is not None:
+        return Obstacle("snoozed", max(facts.snoozed_until, now + SNOOZE_END_MS))
     if facts.muted:
         return Obstacle("muted")
     if not is_wanted(facts, rules):
@@ -96,8 +107,10 @@ def defer_or_drop(
 ) -> DeliveryResult | None:
     """The result of a delivery that is not sent now, or None. ``in_digest``: no digest defers it, since it is part of one,
     or a mail before it in the same turn began one."""
-    unsettled = is_unsettled(delivery.row)
-    facts = DeliveryFacts(delivery.endpoint, delivery.type, delivery.preferences, unsettled, delivery.muted)
+    unsettled, snoozed_until = is_unsettled(delivery.row), delivery.row and delivery.row.snoozed_until
+    facts = DeliveryFacts(
+        delivery.endpoint, delivery.type, delivery.preferences, unsettled, delivery.muted, snoozed_until
+    )
     found = obstacle(facts, rules, now)
     if found is None or (in_digest and found.reason == "digest"):
         return None

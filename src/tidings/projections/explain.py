@@ -8,10 +8,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from tidings.model import InboxRow
 from tidings.notification_facts import RecipientFacts
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Endpoint, Preferences
-from tidings.projections.delivery_policy import DeliveryFacts, Obstacle, is_wanted, obstacle
+from tidings.projections.delivery_policy import DeliveryFacts, Obstacle, is_unsettled, is_wanted, obstacle
 from tidings.rules import CHANNELS, IN_APP, Rule, Rules, duplicate_window
 from tidings.timeutil import rfc3339
 
@@ -32,15 +33,15 @@ class Decision(NamedTuple):
 
 
 class ExplainInput(NamedTuple):
-    """The facts about one event and one user. ``endpoints``: all of the user's; ``unsettled``: the notification is neither
-    read, archived nor retracted; ``now`` in milliseconds since 1970; ``duplicate_window_s``: the setting."""
+    """The facts about one event and one user. ``endpoints``: all of the user's; ``row``: the notification, None without
+    one; ``now`` in milliseconds since 1970; ``duplicate_window_s``: the setting."""
 
     user: str
     facts: RecipientFacts
     rules: Rules
     preferences: Preferences
     endpoints: Sequence[Endpoint]
-    unsettled: bool
+    row: InboxRow | None
     now: int
     duplicate_window_s: int = 0
 
@@ -198,6 +199,8 @@ def _outside(case: ExplainInput, channel: str) -> Decision:
     if not usable:
         return Decision(False, "the user has no endpoint on this channel that is confirmed and enabled")
     waiting = [one for one in usable if one.id in case.facts.waiting]
+    if not waiting and _snoozed_until(case) is not None:
+        return Decision(False, _NOT_AT_RETURN)
     if not waiting:
         wanted = is_wanted(_facts(case, usable[0]), case.rules)
         return _in_words(case, None if wanted else Obstacle("not_wanted"))
@@ -206,7 +209,12 @@ def _outside(case: ExplainInput, channel: str) -> Decision:
 
 
 def _facts(case: ExplainInput, endpoint: Endpoint) -> DeliveryFacts:
-    return DeliveryFacts(endpoint, case.type, case.preferences, case.unsettled, case.facts.muted)
+    unsettled, until = is_unsettled(case.row), _snoozed_until(case)
+    return DeliveryFacts(endpoint, case.type, case.preferences, unsettled, case.facts.muted, until)
+
+
+def _snoozed_until(case: ExplainInput) -> int | None:
+    return case.row.snoozed_until if case.row is not None else None
 
 
 def _nearest(found: Sequence[Obstacle | None]) -> Obstacle | None:
@@ -228,9 +236,14 @@ def _in_words(case: ExplainInput, found: Obstacle | None) -> Decision:
     return Decision(True, f"wanted, but {_HELD[found.reason]} until {rfc3339(found.until)}")
 
 
+_NOT_AT_RETURN = "snoozed, and marked read meanwhile or the endpoint is newer: its return is not delivered"
 _DROPPED: Mapping[str, str] = {
-    "settled": "read, archived, snoozed or retracted before it was sent",
+    "settled": "read, archived or retracted before it was sent",
     "muted": "muted before it was sent",
     "not_wanted": "not wanted here",
 }
-_HELD: Mapping[str, str] = {"quiet_hours": "quiet hours defer it", "digest": "a digest defers it"}
+_HELD: Mapping[str, str] = {
+    "quiet_hours": "quiet hours defer it",
+    "digest": "a digest defers it",
+    "snoozed": "a snooze defers it",
+}

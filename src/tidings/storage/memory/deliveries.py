@@ -17,12 +17,14 @@ from tidings.endpoint_commands import (
     RotateSecret,
 )
 from tidings.ids import notification_id
+from tidings.inbox_commands import Deliveries
 from tidings.model import CancelReminder
 from tidings.notification_facts import Delivery
 from tidings.personal_data import DeliveryResult, Endpoint, Reminder
 from tidings.rules import Rule
 from tidings.status import Backlog, DeadLetter, DeliveryPlace, QueuedDelivery
 from tidings.storage import anonymize
+from tidings.storage.memory.inbox import Group
 from tidings.storage.memory.state import Confirmation, MemoryState, PendingDelivery
 
 
@@ -230,6 +232,22 @@ class MemoryDeliveries(MemoryState):
         for pending in self._pending.values():
             if pending.user == user and pending.held:
                 pending.held, pending.due_at = False, min(pending.due_at, self._clock.now())
+
+    def _on_snooze(self, user: str, group: Group, effect: Deliveries) -> None:
+        """Defer the deliveries of a group until the end of its snooze, as new ones; drop them; or make them due."""
+        now = self._clock.now()
+        queued = [one for one in self._waiting() if (one.user, one.number) == (user, group.number)]
+        if effect == "release":
+            for pending in queued:
+                pending.due_at, pending.created_at, pending.held = now, now, False
+            return
+        for pending in queued:
+            del self._pending[pending.id]
+        if effect == "defer":
+            self._enqueue_deliveries(user, group.number, group.type, self._rules.rule(group.type))
+            for pending in self._waiting():
+                if (pending.user, pending.number) == (user, group.number):
+                    pending.due_at, pending.held = group.own.snoozed_until or now, True
 
     def _replay(self) -> int:
         dead = [

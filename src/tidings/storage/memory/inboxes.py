@@ -11,8 +11,10 @@ from tidings.inbox_commands import (
     MarkAllNotificationsSeen,
     NotificationCommand,
     RecordAction,
+    SetNotificationState,
     Snooze,
     UndoMarkAllRead,
+    effect_on_deliveries,
 )
 from tidings.model import (
     EVERYONE,
@@ -270,9 +272,19 @@ class MemoryInboxes(MemoryDeliveries):
         own = list(_numbers(person, mark.ids))
         outdated = isinstance(mark, RecordAction) and not self._is_newest(person, own, mark.event_id)
         changing = () if outdated else own
-        updated = sum(person.inbox.mark(number, mark, self._clock.now()) for number in changing)
+        updated = sum(self._mark_one(person, mark, number) for number in changing)
         found = sum(number in person.inbox.groups for number in own)
         return _marked(person, updated, found)
+
+    def _mark_one(self, person: UserState, mark: NotificationCommand, number: int) -> int:
+        group = person.inbox.groups.get(number)
+        if group is None or group.deleted:
+            return 0
+        effect = effect_on_deliveries(mark, group.own.snoozed_until is not None)
+        updated = person.inbox.mark(number, mark, self._clock.now())
+        if effect and (updated or isinstance(mark, SetNotificationState)):
+            self._on_snooze(mark.user, group, effect)
+        return updated
 
     def _is_newest(self, person: UserState, own: Sequence[int], event_id: str) -> bool:
         """Whether the newest event of a notification is this one."""

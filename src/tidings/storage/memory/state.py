@@ -40,7 +40,7 @@ class Broadcast(NamedTuple):
 @dataclass(slots=True)
 class PendingDelivery:
     """A delivery about the group ``number`` of ``user`` to one of their endpoints. ``dead``: it is a dead letter. ``held``:
-    quiet hours or a digest of its user defer it."""
+    quiet hours, a digest or a snooze of its user defers it."""
 
     id: int
     user: str

@@ -11,6 +11,7 @@ from tidings.endpoint_commands import (
     ReserveConfirmation,
     RotateSecret,
 )
+from tidings.inbox_commands import Deliveries
 from tidings.model import CommandResult
 from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -144,3 +145,23 @@ def enqueue_deliveries(w: WriteSession) -> None:
     ]
     if packed:
         w.db.execute(sql("enqueue_deliveries"), {"packed": w.carray(packed), "now": w.clock.now()})
+
+
+def snooze_deliveries(
+    w: WriteSession, group: tuple[int, int, int], effect: Deliveries, until: int | None
+) -> None:
+    """Defer the deliveries of a ``group`` (its user, number and type) until the end of its snooze, drop them, or make them
+    due. A message that is being sent when the group is snoozed is followed by another at the end, so the deferred deliveries
+    are new ones."""
+    if not w.reached:
+        return
+    user, number, type = group
+    values = {"user": user, "number": number, "now": w.now}
+    if effect == "release":
+        w.db.execute(sql("release_snoozed"), values)
+        return
+    w.db.execute(sql("drop_queued"), values)
+    channels = w.channels.intersection(w.rules.rule(w.names.verb_text(type)).channels)
+    if effect == "defer" and channels:
+        numbers = w.carray(CHANNELS[channel] for channel in channels)
+        w.db.execute(sql("defer_snoozed"), values | {"type": type, "until": until, "channels": numbers})

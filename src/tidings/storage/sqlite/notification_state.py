@@ -21,6 +21,7 @@ from tidings.inbox_commands import (
     ReturnSnoozed,
     SnoozeNotifications,
     UndoMarkAllRead,
+    effect_on_deliveries,
 )
 from tidings.model import (
     ActionResult,
@@ -31,7 +32,7 @@ from tidings.model import (
     Published,
 )
 from tidings.rules import last_to_merge
-from tidings.storage.sqlite import inbox_counters, notification_groups, publish
+from tidings.storage.sqlite import endpoints, inbox_counters, notification_groups, publish
 from tidings.storage.sqlite.notification_groups import (
     ALL_TYPES,
     SEEN_ALL,
@@ -98,9 +99,12 @@ def _mark(
     # The state from a read-all is written into the row first, so that a new state cannot move it above the watermark.
     seen_at, read_at = marks.times(row)
     row = row._replace(seen_at=seen_at, read_at=read_at)
-    if _ends_snooze(row, command):
+    ends, changed = _ends_snooze(row, command), _after(row, command, w.now)
+    effect = effect_on_deliveries(command, row.snoozed_until is not None)
+    if effect == "drop" or (effect and (ends or changed != row)):
+        endpoints.snooze_deliveries(w, (user, row.number, row.type), effect, changed.snoozed_until)
+    if ends:
         return _give_back(w, r, user, n, row)
-    changed = _after(row, command, w.now)
     if changed == row:
         return None
     if changed.snoozed_until is not None:

@@ -197,7 +197,7 @@ CREATE INDEX confirmation_address ON confirmation (address_digest);
 CREATE INDEX confirmation_user ON confirmation (user_digest);
 
 -- Queued deliveries: the group `group_number` of `user` to an endpoint. An id is never reused, because receivers recognise
--- repetitions by it. held: quiet hours or a digest of the user defer it.
+-- repetitions by it. held: quiet hours, a digest or a snooze defers it.
 CREATE TABLE delivery (
   id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint INTEGER NOT NULL, user INTEGER NOT NULL, group_number INTEGER NOT NULL,
   type INTEGER NOT NULL, due_at INTEGER NOT NULL, created_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,

@@ -43,6 +43,20 @@ LEFT JOIN preference p ON p.user = d.user
 WHERE d.dead_lettered = 0 AND d.due_at <= :due_by
 ORDER BY d.due_at, d.id LIMIT :limit;
 
+-- name: defer_snoozed
+-- Enqueue deliveries of a snoozed group for its end: new ones, with ids that no receiver knows.
+INSERT INTO delivery (endpoint, user, group_number, type, due_at, created_at, held)
+SELECT number, user, :number, :type, :until, :now, 1 FROM endpoint
+WHERE user = :user AND channel IN (SELECT value FROM carray(:channels)) AND confirmed AND disabled_at = 0;
+
+-- name: drop_queued
+DELETE FROM delivery WHERE id IN (SELECT d.id FROM endpoint e
+  CROSS JOIN delivery d ON d.endpoint = e.number AND d.group_number = :number AND d.dead_lettered = 0 WHERE e.user = :user);
+
+-- name: release_snoozed
+UPDATE delivery SET due_at = :now, created_at = :now, held = 0 WHERE id IN (SELECT d.id FROM endpoint e
+  CROSS JOIN delivery d ON d.endpoint = e.number AND d.group_number = :number AND d.dead_lettered = 0 WHERE e.user = :user);
+
 -- name: endpoints_waiting
 SELECT e.id FROM endpoint e CROSS JOIN delivery d ON d.endpoint = e.number AND d.group_number = ?2 AND d.dead_lettered = 0
 WHERE e.user = ?1 ORDER BY e.number;
