@@ -82,11 +82,28 @@ def running_process(store: Path) -> int:
 
 def _opened(store: Path, flags: int) -> int:
     """The marker beside a store. Raises OSError if it cannot be opened, or is no file."""
-    file = os.open(path_of(store), flags | _SAFELY, 0o600)
+    try:
+        file = os.open(path_of(store), flags | _SAFELY, 0o600)
+    except OSError:
+        if why := problem(store):
+            raise OSError(why) from None
+        raise
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise OSError(f"{path_of(store)} is no regular file")
+        raise OSError(problem(store))
     return file
+
+
+def problem(store: Path) -> str:
+    """The reason why no server can use the marker beside a store; empty if one can, or there is none."""
+    path = path_of(store)
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return ""
+    if stat.S_ISLNK(mode):
+        return f"{path} is a symbolic link, which is not followed: remove it"
+    return "" if stat.S_ISREG(mode) else f"{path} is no regular file: remove it"
 
 
 def restored(marker: Marker | None, found: Marker) -> str:

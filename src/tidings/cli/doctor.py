@@ -337,9 +337,10 @@ def open_files(limit: int, settings: Settings) -> CheckResult:
 
 
 def store_path(settings: Settings) -> Path | None:
-    """The file of a SQLite store; None for a store that is no file. Raises ConfigError for another address."""
+    """The file of a SQLite store, at the end of links; None for a store that is no file. Raises ConfigError for another
+    address."""
     file = store_file(settings.store)
-    return None if file is None else file.absolute()
+    return None if file is None else Path(os.path.realpath(file))
 
 
 def disk(folder: Path) -> CheckResult:
@@ -392,6 +393,8 @@ def store(path: Path, running: Running | None = None) -> CheckResult:
         return CheckResult("fail", "store", f"{path}: {with_way_out(error)}")
     if found is None:
         return CheckResult("fail", "store", f"{path}: a sound database, but not one of Tidings")
+    if why := marker.problem(path):
+        return CheckResult("fail", "store", why)
     return _as_known(path, known, found)
 
 
