@@ -120,9 +120,11 @@ BROKEN = {
     "a macro": ("\n{% macro a() %}{% endmacro %}", "macro"),
     "a recursion": ("\n{% for a in notes recursive %}{% endfor %}", "recursive"),
     "a missing parent": ('\n{% extends "mail.html" %}', "extends takes"),
-    "itself as its parent": ('\n{% extends "reply.html" %}', "Recursion"),
+    "itself as its parent": ('\n{% extends "reply.html" %}', "it extends itself"),
     "a multiplication": ("\n{{ site * 99999999 }}", "* is not available"),
     "an assignment that grows": ("\n{% set a = site ~ site %}", "set takes a constant"),
+    "a deep expression": ("\n{{ " + "-" * 20_000 + "1 }}", "it is nested too deeply"),
+    "deep loops": ("\n" + "{% for a in notes %}" * 25 + "{% endfor %}" * 25, "it is nested too deeply"),
     "a fault of an expression": ("\n{{ note.count / 0 }}", "ZeroDivisionError"),
     "too many passes": (
         "\n" + "{% for a in notes %}" * 12 + "x" + "{% endfor %}" * 12,
@@ -139,12 +141,25 @@ def test_a_broken_template_stops_the_server_with_its_file_and_line(tmp_path: Pat
     with pytest.raises(ConfigError) as error:
         folder(tmp_path, reply__html=text)
     said = str(error.value)
-    line = 1 if fault == "no end" else 2
+    line = 1 if fault in ("no end", "a deep expression", "deep loops") else 2
     assert said.startswith(f"mail_templates: {tmp_path}/reply.html:{line}: ")
     assert why in said
     assert len(said.splitlines()) == 1
     with pytest.raises(ConfigError, match=r"reply\.html:"):
         ChannelRegistry(Settings(mail_templates=str(tmp_path)), FakeClock())
+
+
+def test_a_circle_of_parents_is_named(tmp_path: Path) -> None:
+    """The fault: RecursionError in an expression."""
+    circle = {"a": "b", "b": "c", "c": "a"}
+    with pytest.raises(ConfigError, match=r"/c\.html:2: it extends itself by a\.html, b\.html$"):
+        folder(tmp_path, **{f"{one}__html": f'\n{{% extends "{of}.html" %}}' for one, of in circle.items()})
+
+
+def test_two_files_for_one_language_are_refused(tmp_path: Path) -> None:
+    """One of them would never be used."""
+    with pytest.raises(ConfigError, match=r"reply\.pt_br\.html: .*reply\.pt-BR\.html is for the same"):
+        folder(tmp_path, **{"reply__pt-BR__html": "a", "reply__pt_br__html": "b"})
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             trim_blocks=False,
         )
         self._names = frozenset(sources)
+        self._parents: dict[str, list[str]] = {}
         self.globals.clear()
         self.filters = {name: FILTERS[name] for name in FILTERS_ALLOWED}
         self.filters |= {"join": _joined, _LIMITED: _limited}
@@ -116,12 +117,32 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        for message, line in _faults(tree, self._names):
+        for message, line in (*_faults(tree, self._names), *self._circles(tree, name or "")):
             raise TemplateSyntaxError(message, line, name, filename)
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, _LIMITED, [], [], None, None, lineno=loop.lineno)
         tree.set_environment(self)
         return tree
+
+    def _circles(self, tree: nodes.Template, name: str) -> Iterator[tuple[str, int]]:
+        """The parents of a template that lead back to it, each with its line. A parent is parsed after its child."""
+        found = [one for one in tree.find_all(nodes.Extends) if isinstance(one.template, nodes.Const)]
+        self._parents[name] = [one.template.value for one in found]  # type: ignore[attr-defined]
+        for one, parent in zip(found, self._parents[name], strict=True):
+            if (way := self._way(parent, name)) is not None:
+                yield f"it extends itself{' by ' if way else ''}{', '.join(way)}", one.lineno
+
+    def _way(self, of: str, to: str) -> list[str] | None:
+        """The templates from one to another by parents, without the latter; None if there is no way."""
+        ways, queue = {of: [of]}, [of]
+        for at in queue:  # which grows
+            if at == to:
+                return ways[at][:-1]
+            for parent in self._parents.get(at, ()):
+                if parent not in ways:
+                    ways[parent] = [*ways[at], parent]
+                    queue.append(parent)
+        return None
 
 
 class MailTemplates:
@@ -285,7 +306,13 @@ def _read(folder: Path) -> dict[str, _Source]:
         raise ConfigError(f"{SETTING}: {folder}: {error.strerror}", SETTING) from None
     if len(paths) > MAX_FILES:
         raise ConfigError(f"{SETTING}: {folder} has more than {MAX_FILES:,} files", SETTING)
-    return {_name(path): _Source(_text(path), str(path)) for path in paths}
+    sources: dict[str, _Source] = {}
+    for path in paths:
+        name = _name(path)
+        if name in sources:
+            raise ConfigError(f"{SETTING}: {path}: {sources[name].path} is for the same language", SETTING)
+        sources[name] = _Source(_text(path), str(path))
+    return sources
 
 
 def _name(path: Path) -> str:
@@ -318,5 +345,7 @@ def _refusal(path: str, line: int | None, why: str) -> ConfigError:
 
 def _plain(error: Exception) -> str:
     """An error in one line. That of a template names no value: users' texts are in them."""
+    if isinstance(error, (RecursionError, SyntaxError)):
+        return "it is nested too deeply"  # for the compiler of Jinja2, or that of Python
     said = isinstance(error, (_Faulty, TemplateError))
     return str(error) if said else f"{type(error).__name__} in an expression"
