@@ -114,10 +114,17 @@ PATH_TYPES: dict[str, Any] = {
 
 class Params(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Query parameters; this base has none. ``CHECKS`` return no error for missing ones. ``REPEATABLE`` ones may be given
-    several times, each with one value or several."""
+    several times, each with one value or several. ``OTHERS_ACCEPTED``: unknown ones have no effect, and are no error."""
 
     CHECKS: ClassVar[tuple[FieldCheck, ...]] = ()
     REPEATABLE: ClassVar[frozenset[str]] = frozenset()
+    OTHERS_ACCEPTED: ClassVar[bool] = False
+
+
+class LinkParams(Params):
+    """The parameters of a link in a mail, to which mail services that count clicks append others."""
+
+    OTHERS_ACCEPTED: ClassVar[bool] = True
 
 
 class ForUser(Params):
@@ -262,6 +269,9 @@ def parse(query: bytes, type: type[P], naive_utc: bool = False) -> P:
     """Typed query parameters; with ``naive_utc`` a time without a zone is in UTC. Raises BadParameter that names each
     unknown, missing or malformed one."""
     texts, unreadable = _read(query, type.REPEATABLE)
+    if type.OTHERS_ACCEPTED:
+        texts = {name: text for name, text in texts.items() if name in type.__struct_fields__}
+        unreadable = [error for error in unreadable if error.pointer in type.__struct_fields__]
     if naive_utc:
         texts |= {name: f"{texts[name]}Z" for name in TIMES & texts.keys() if _NAIVE.match(texts[name])}
     try:

@@ -12,7 +12,7 @@ from msgspec import Meta
 from tidings.confirmations import CONFIRM_WITHIN_S, DAY_S, PATH
 from tidings.errors import Gone, NotFound
 from tidings.http.link_page import HTML, link_page
-from tidings.http.params import Params
+from tidings.http.params import LinkParams
 from tidings.http.routing import Access, RequestContext, Response, Route
 
 _ASK = """<p>Notifications are sent to this address only after you confirm it.
@@ -20,7 +20,7 @@ If you did not ask for them, close this page: nothing is sent then.</p>
 <form method="post"><button>Confirm the address</button></form>"""
 
 
-class Link(Params):
+class Link(LinkParams):
     """The token of a confirmation mail's link."""
 
     token: Annotated[str, Meta(min_length=1, max_length=256, description="From the link in the mail.")]

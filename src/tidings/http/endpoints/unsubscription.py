@@ -11,7 +11,7 @@ from tidings.errors import NotFound
 from tidings.field_errors import in_words
 from tidings.http.body import SMALL_BYTES, read_body
 from tidings.http.link_page import HTML, link_page
-from tidings.http.params import Params
+from tidings.http.params import LinkParams
 from tidings.http.routing import Access, RequestContext, Response, Route
 from tidings.unsubscribing import PATH
 
@@ -21,7 +21,7 @@ _BUTTON = '<form method="post"><button>Unsubscribe</button></form>'
 _ENDED = "<p>To get them again, change the preferences of notifications in the application.</p>"
 
 
-class UnsubscribeLink(Params):
+class UnsubscribeLink(LinkParams):
     """The token of a mail's link."""
 
     token: Annotated[
