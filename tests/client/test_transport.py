@@ -117,6 +117,17 @@ def test_this_machine_is_trusted_by_the_authorities_of_the_environment(
         asyncio.run(asked())
 
 
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_a_connection_without_encryption_loads_no_certificates(
+    monkeypatch: pytest.MonkeyPatch, client: type[Client] | type[AsyncClient]
+) -> None:
+    """The fault: each client of a server on this machine loaded those of all authorities, which takes 30 ms."""
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    client("http://127.0.0.1:8787")
+    with pytest.raises(TypeError):
+        client("https://127.0.0.1:8787")
+
+
 @pytest.mark.parametrize(
     ("url", "got"), [("http://a:0", "0"), ("http://a:65536", "65536"), ("http://a:x", "x")]
 )

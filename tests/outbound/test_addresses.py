@@ -5,11 +5,13 @@ import ipaddress
 import ssl
 from pathlib import Path
 
+import httpcore
 import pytest
 
 from tests.outbound.certificates import certified
 from tests.outbound.receivers import HOST, Web
 from tidings.config import Network, networks
+from tidings.outbound import http_client
 from tidings.outbound.channel import SENT, SendResult
 from tidings.outbound.http_client import NO_ADDRESS, GuardedHttpClient
 from tidings.outbound.ssrf_guard import NoPublicAddress, NotAllowed, SsrfGuard, is_public
@@ -275,6 +277,24 @@ def test_tls_verifies_the_name_and_not_the_address(
         await web.stop()
 
     loop.run(verifying())
+
+
+def test_certificates_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault: each channel loaded them twice on the event loop, each time for 50 ms."""
+    loaded: list[ssl.SSLContext] = []
+
+    def load() -> ssl.SSLContext:
+        loaded.append(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        return loaded[-1]
+
+    monkeypatch.setattr(httpcore, "default_ssl_context", load)
+    http_client._trusted.cache_clear()
+    guard = SsrfGuard(allowed(""))
+    for _ in range(2):
+        GuardedHttpClient(guard, FakeClock())
+    guard.close()
+    http_client._trusted.cache_clear()
+    assert len(loaded) == 1
 
 
 def test_proxies_of_the_environment_are_not_used(

@@ -40,6 +40,7 @@ from tidings.client.transport import (
     failed,
     is_direct,
     prepared,
+    trusted,
 )
 
 T = TypeVar("T")
@@ -70,7 +71,8 @@ class AsyncClient(Api):
         self._retries = retries
         self._rng = random.Random()
         # A given transport has no proxies, and trusts the authorities that the environment names.
-        direct = httpx.AsyncHTTPTransport(limits=LIMITS) if is_direct(self._base_url) else None
+        trust = trusted(self._base_url)
+        direct = httpx.AsyncHTTPTransport(limits=LIMITS, verify=trust) if is_direct(self._base_url) else None
         self._http = httpx.AsyncClient(limits=LIMITS, transport=direct)
 
     @checked_arguments

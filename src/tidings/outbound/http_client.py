@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache
 from urllib.parse import urlsplit
 
 import httpcore
@@ -76,7 +77,7 @@ class GuardedHttpClient:
         self._guard = guard
         self._clock = clock
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trust or httpcore.default_ssl_context(),
+            ssl_context=trust or _trusted(),
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=keep_alive,
             network_backend=LimitedBackend(_Checked(guard)),
@@ -146,6 +147,12 @@ class GuardedHttpClients:
         """Close the open connections."""
         for client in self._by_vouched.values():
             await client.close()
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates of the system and of certifi. All clients share them, since loading takes 50 ms of the event loop."""
+    return httpcore.default_ssl_context()
 
 
 def _parsed(url: str) -> httpcore.URL:

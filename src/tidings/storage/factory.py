@@ -13,7 +13,6 @@ from tidings.errors import Unavailable
 from tidings.ports import Store
 from tidings.rules import VerbClash
 from tidings.setting_checks import masked, shown
-from tidings.storage.memory import MemoryStore
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.connection import with_way_out
 from tidings.timeutil import Clock
@@ -60,6 +59,8 @@ def types_clash(error: VerbClash, settings: Settings) -> ConfigError:
 
 
 def _open_memory(settings: Settings, clock: Clock, channels: Collection[str]) -> OpenedStore:
+    from tidings.storage.memory import MemoryStore  # a server with a file needs none of it
+
     store = MemoryStore(
         clock,
         epoch=os.urandom(6).hex(),
