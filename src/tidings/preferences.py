@@ -64,13 +64,17 @@ class PreferencesService:
 
     async def preferences(self, user: str) -> bytes:
         """What a user wants, as JSON that can be set again. A preference that no longer applies, because the type has
-        become critical, is left out."""
+        become critical, or the verb of another type, is left out."""
         return await self._json(user, await self._store.preferences(user))
 
     async def _json(self, user: str, kept: Preferences) -> bytes:
         rules = self._store.rules
         shown = {
-            "types": {type: _possible(choices, rules.rule(type)) for type, choices in kept.types.items()},
+            "types": {
+                type: _possible(choices, rules.rule(type))
+                for type, choices in kept.types.items()
+                if not rules.is_verb_alone(type)
+            },
             "quiet_hours": kept.quiet_hours,
             "locale": kept.locale,
             "digest_s": kept.digest_s,
@@ -106,8 +110,8 @@ class PreferencesService:
         raise Unavailable("the preferences of this user are changed all the time")
 
     def errors(self, wanted: Preferences, muted: int) -> Iterator[FieldError]:
-        """The errors of preferences: an unknown locale, a critical type that would be switched off, and more ``muted``
-        topics than a user may have."""
+        """The errors of preferences: an unknown locale, a verb in place of its type, a critical type that would be switched
+        off, and more ``muted`` topics than a user may have."""
         limit = self._settings.max_mutes_per_user
         if muted > limit:
             yield FieldError(
@@ -119,8 +123,12 @@ class PreferencesService:
                 "/locale",
                 f"expected a language such as de or pt-BR, got {wanted.locale!r}, which is not known here",
             )
+        rules = self._store.rules
         for type, choices in wanted.types.items():
-            for channel in choices.keys() - _possible(choices, self._store.rules.rule(type)).keys():
+            if rules.is_verb_alone(type):
+                detail = f"expected the name of a type, got a verb of the type {rules.type_of(type)!r}"
+                yield FieldError(f"/types/{escape(type)}", detail)
+            for channel in choices.keys() - _possible(choices, rules.rule(type)).keys():
                 yield FieldError(
                     f"/types/{escape(type)}/{channel}",
                     "expected true, got false: this type is critical, and cannot be switched off",

@@ -226,6 +226,10 @@ class Rules:
         """The declared type that has claimed a verb, None without one."""
         return self._types.get(verb)
 
+    def is_verb_alone(self, name: str) -> bool:
+        """Whether this is the verb of a declared type, and not the name of a type."""
+        return name in self._types and name != self._types[name] and name not in self.declared
+
     def of_verb(self, verb: str) -> Rule:
         """The rule of the type of the events of this verb."""
         return self.declared.get(self._types.get(verb, verb), DEFAULT)

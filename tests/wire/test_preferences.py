@@ -118,6 +118,25 @@ def test_who_does_not_want_a_type_is_not_notified(
     assert (len(page.items), page.seq) == ((1, 1) if notified else (0, 0))
 
 
+def test_a_preference_for_a_verb_names_its_type(app: httpx.Client, user: str) -> None:
+    """The fault: it was accepted, and had no effect. One from before the type was declared is not shown, and a patch drops
+    it."""
+    verb, type = f"{user}-like", f"{user}-social"
+    wanted = {"types": {verb: {"email": False}}}
+    assert put(app, user, wanted)["types"] == wanted["types"]
+    app.put(f"/v1/admin/types/{type}", json={"verbs": [verb]})
+    assert get(app, user)["types"] == {}
+    for method in ("PUT", "PATCH"):
+        reply = app.request(method, "/v1/preferences", params={"user_id": user}, json=wanted)
+        (error,) = reply.json()["errors"]
+        assert (reply.status_code, error["pointer"]) == (422, f"/types/{verb}")
+        assert f"got a verb of the type '{type}'" in error["detail"]
+    assert app.patch("/v1/preferences", params={"user_id": user}, json={"digest_s": 60}).is_success
+    assert put(app, user, {"types": {type: {"email": False}}})["types"] == {type: {"email": False}}
+    app.put(f"/v1/admin/types/{verb}", json={"verbs": [f"{user}-love"]})
+    assert put(app, user, wanted)["types"] == wanted["types"]
+
+
 def test_a_critical_type_cannot_be_switched_off(app: httpx.Client, user: str) -> None:
     """Neither by its name nor with all others; and a preference from before it was critical neither holds nor is shown."""
     preference = {"types": {user: {"in_app": False, "email": True}, "like": {"email": False}}}
