@@ -44,6 +44,7 @@ ADVICE: Mapping[str, str] = {
     "method-not-allowed": "The header `Allow` lists the methods of this path.",
     "idempotency-key-in-flight": "Repeat the request after the first one has ended; it then gets the reply of the first.",
     "endpoint-disabled": "Enable the endpoint, or have its address confirmed; then repeat the request.",
+    "merge-under-way": "Wait for its job to end, then send the same request again.",
     "acted-otherwise": "Show the notification as it is: its `acted` has the action that was taken, and when.",
     "gone": "Do not repeat the request. Set the state that you want with another request.",
     "too-large": "Send less at once. The limits are [settings](settings.md).",

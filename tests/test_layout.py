@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, get_args
 
 import pytest
 
-from tidings import backfills, endpoint_commands, inbox_commands, model, ports
+from tidings import backfills, endpoint_commands, inbox_commands, model, ports, user_merges
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src" / "tidings").rglob("*.py"))
@@ -67,6 +67,7 @@ CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
     ports.Snoozing: (inbox_commands.SnoozeNotifications, inbox_commands.ReturnSnoozed),
     ports.Erasing: (model.EraseUser,),
     ports.Backfills: (backfills.Backfill,),
+    ports.UserMerges: (user_merges.MergeUsers,),
     ports.EventCounts: (),
 }
 """The same of the ports beside the store's own: what goes beyond feeds and inboxes."""
@@ -84,8 +85,8 @@ SAME_THINGS = """
 Acted Action ActivityGroup ActivityGroupPage ActivityPage BackfillJob BlockedUser BlocksPage Condition DateRange
 DeadLetter Decision Endpoint Endpoints Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadFrame
 FeedReadResult FieldError FollowedTopic Following FollowsPage Frame GroupWindow InboxChanges InboxPage
-InboxUpdateResult MutedTopic MutesPage NewCount NewEvent Notification Parts Person Preferences PreviousRank
-QuietHours ReadAllResult ReadFrame Reason Receipt Receipts Reminder ReminderResult RemindersPage RetractedFrame
+InboxUpdateResult MergeCounts MergeJob MutedTopic MutesPage NewCount NewEvent Notification Parts Person Preferences
+PreviousRank QuietHours ReadAllResult ReadFrame Reason Receipt Receipts Reminder ReminderResult RemindersPage RetractedFrame
 SeenFrame SeriesPoint Status Summary Thing Top TopItem TopSeries Unread UnsentDeliveriesPage UnsentDelivery
 UpdateResult Updated
 """

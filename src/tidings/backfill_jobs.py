@@ -1,11 +1,11 @@
 """The service of backfills: feeds and inboxes that are built from stored events."""
 
 import re
-from typing import NamedTuple, cast
+from typing import cast
 
 import msgspec
 
-from tidings.backfills import Backfill, BackfillJob
+from tidings.backfills import Backfill, BackfillJob, JobReply
 from tidings.commit_queue import GroupCommitQueue
 from tidings.errors import NotFound
 from tidings.model import CommandResult
@@ -16,13 +16,6 @@ MAX_DAYS_BACK = 36_500
 """Days of the longest backfill: a hundred years reach before the first event."""
 _JOB = re.compile(r"backfill-([1-9][0-9]{0,17})\Z")
 """The id of a job, whose number a store can hold."""
-
-
-class JobReply(NamedTuple):
-    """The JSON of a backfill, and whether it is done."""
-
-    body: bytes
-    done: bool
 
 
 class BackfillService:

@@ -33,6 +33,7 @@ from tidings.model import (
     UndoMarkFeedRead,
     split_topic,
 )
+from tidings.user_merges import MergeUsers
 from tidings.visibility import Visibility
 
 
@@ -42,9 +43,9 @@ class CommitEffects:
 
     ``added``: the events that are new in the log, in its order, the last of them at ``position``; ``retracted``: those that
     left it. ``public_position``: the last one of a public event, or of the retraction of one; 0 without any. ``erased``:
-    users who were erased. ``inboxes``: users whose inboxes changed by a command; those of the added events' recipients are
-    not among them. ``all_inboxes``: any inbox may have changed. ``feeds``: feeds changed otherwise than by an added event.
-    ``jobs``: fan-out jobs or deliveries may wait to be done.
+    users who were erased, ``merged``: those who were merged into others. ``inboxes``: users whose inboxes changed by a
+    command; those of the added events' recipients are not among them. ``all_inboxes``: any inbox may have changed.
+    ``feeds``: feeds changed otherwise than by an added event. ``jobs``: fan-out jobs or deliveries may wait to be done.
     """
 
     added: list[NewEvent] = field(default_factory=list)
@@ -52,6 +53,7 @@ class CommitEffects:
     public_position: int = 0
     retracted: list[LogEntry] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
     inboxes: set[str] = field(default_factory=set)
     all_inboxes: bool = False
     feeds: bool = False
@@ -94,6 +96,12 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
         case Backfill():
             effects.all_inboxes |= command.notify and not command.dry_run
             effects.jobs = True
+        case MergeUsers():
+            assert isinstance(outcome, CommandResult)
+            if outcome.updated:
+                effects.merged.append(command.user)
+                effects.inboxes.update((command.user, command.into))
+                effects.feeds = effects.jobs = True
         case EraseUser():
             effects.erased.append(command.user)
             effects.inboxes.add(command.user)

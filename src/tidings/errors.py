@@ -115,6 +115,12 @@ class ActedOtherwise(TidingsError):
     status, code, title = 409, "acted-otherwise", "Another action was taken before"
 
 
+class MergeUnderWay(TidingsError):
+    """Another merge of one of the two users is in progress: it is to end first."""
+
+    status, code, title = 409, "merge-under-way", "Another merge of the user is in progress"
+
+
 class Gone(TidingsError):
     """The resource existed, or the action was possible, and its time is over."""
 

@@ -30,6 +30,7 @@ from tidings.inbox_commands import (
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import DeliveryResult, Preferences, Reminder
 from tidings.rules import Rule
+from tidings.user_merges import MergeUsers
 from tidings.visibility import Visibility
 
 
@@ -298,6 +299,7 @@ Command = (
     | EraseUser
     | RebuildFeeds
     | Backfill
+    | MergeUsers
     | RetryDeadLetters
     | ResendDelivery
 )
@@ -314,10 +316,10 @@ class Published(NamedTuple):
 
 
 class CommandResult(NamedTuple):
-    """The outcome of a command that changes at most one thing, or ``updated`` of many (of Backfill: its id). ``gone``: the
-    event that a Retract removed. ``marked``: the position that a change of the read state of a feed took, 0 if there was
-    none. ``limit``: the maximum number of mutes, blocks or topics with a read-all of a user if the command was refused
-    because of that; otherwise 0."""
+    """The outcome of a command that changes at most one thing, or ``updated`` of many (of Backfill and MergeUsers: its id).
+    ``gone``: the event that a Retract removed. ``marked``: the position that a change of the read state of a feed took, 0 if
+    there was none. ``limit``: the maximum number of mutes, blocks or topics with a read-all of a user if the command was
+    refused because of that, or 1 if a user takes part in another merge; otherwise 0."""
 
     updated: int
     position: int = 0

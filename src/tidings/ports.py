@@ -47,6 +47,7 @@ from tidings.notification_facts import Delivery, RecipientFacts
 from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.rules import Rules
 from tidings.status import Backlog, DeadLetter, DeliveryPlace, QueuedDelivery, Status
+from tidings.user_merges import UserMerge
 from tidings.visibility import Visibility
 
 
@@ -548,6 +549,27 @@ class Backfills(Protocol):
         ...
 
 
+class UserMerges(Protocol):
+    """Merges of users. A capability beside the store's own.
+
+    MergeUsers adds what the store has of a user to another one: follows, mutes, blocks, the feed with its read state, the
+    inbox, preferences, endpoints, deliveries and recipients of reminders. Each notification arrives in the other inbox with
+    a seq for each of its items, in the order of the list, keeps its state, and is closed; of an event that both inboxes have
+    the destination's stays. It is in exactly one inbox at any time. Settings and marks of the destination are kept, and its
+    limits on mutes and blocks hold. Events keep their actor. The user is empty then, and clients of the inbox start again;
+    what addresses the user later is a new user's.
+
+    A large merge is continued by later ``work``, which other writes do not wait for; a crash between two steps loses and
+    duplicates nothing, and a repeated MergeUsers moves what came since. Of two merges under way no destination is the
+    source of the other, and none have one source: the later one is refused.
+    """
+
+    async def user_merge(self, id: int) -> UserMerge | None:
+        """The merges of two users by their id, the ``updated`` of the outcome (0: the user is unknown or the same, and
+        nothing was merged); None if there is none, or many have begun since."""
+        ...
+
+
 class Store(
     EventLog,
     FeedViews,
@@ -565,6 +587,7 @@ class Store(
     Snoozing,
     Erasing,
     Backfills,
+    UserMerges,
     EventCounts,
     Protocol,
 ):

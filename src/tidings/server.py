@@ -55,6 +55,7 @@ from tidings.timeutil import Clock
 from tidings.trends import Trends, TrendsWorker
 from tidings.unsent_deliveries import UnsentDeliveryService
 from tidings.unsubscribing import Unsubscriptions
+from tidings.user_merge_jobs import UserMergeService
 
 TICK_S = 1.0
 """Seconds between two checks of the store."""
@@ -109,12 +110,8 @@ async def running(
         _measure(log, live)
         await trends.start_at(position)
         await watch.look()  # before the first request: a start on a full disk is not ready
-        parts: tuple[Worker | GroupCommitQueue | Hub, ...] = (
-            *(runner, log, dispatcher, reminders, snoozes, live, watch),
-            TrendsWorker(trends),
-            Measuring(store),
-        )
-        _start(closing, parts)
+        readers = TrendsWorker(trends), Measuring(store)
+        _start(closing, (runner, log, dispatcher, reminders, snoozes, live, watch, *readers))
         closing.push_async_callback(confirmations.close)
         yield Services(
             settings=settings,
@@ -128,6 +125,7 @@ async def running(
             ),
             live=live,
             backfills=BackfillService(store, log, clock),
+            merges=UserMergeService(store, log),
             reminders=reminders,
             snoozes=snoozes,
             actions=ActionService(store, log, settings, clock),
@@ -222,6 +220,7 @@ class PostCommitHooks:
         self._trends.committed(effects)
         self._public.committed(effects)
         self._live.erased(effects.erased)
+        self._live.merged(effects.merged)
         if self._live.busy:
             self._hint(effects)
         if effects.jobs:

@@ -65,6 +65,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "declare_type": ("like", {}),
     "backfill": (30,),
     "job": ("backfill-1",),
+    "merge_user": ("visitor", "bob"),
+    "merge_job": ("merge-1",),
     "withdraw_type": ("like",),
 }
 """What must be given to describe a call; nothing where nothing must."""

@@ -74,6 +74,7 @@ BODIES: dict[str, Any] = {
     "/v1/reminders/{key}": REMINDER,
     "/v1/broadcasts": event(audience="club:access"),
     "/v1/admin/backfill": {"all": True, "days_back": 1},
+    "/v1/admin/users/{user_id}/merge": {"into": "omar"},
     "/v1/endpoints": {"channel": "webhook", "address": "https://hooks.example.org/olga"},
 }
 NEEDED = {

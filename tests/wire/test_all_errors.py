@@ -225,6 +225,7 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"/address", "/keys", "/keys/p256dh"},
     ),
     "/v1/users/{user_id}/follows/{topic}": ({"backfill": 1_001}, {"/backfill"}),
+    "/v1/admin/users/{user_id}/merge": ({"into": GOOD_PATH["user_id"]}, {"/into"}),
     "/v1/admin/backfill": ({"user_id": "u", "all": True, "days_back": 1}, {""}),
 }
 """Of each route whose fields are judged by more than their types: a body in which all of that fails, and its errors."""

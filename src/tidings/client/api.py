@@ -476,6 +476,18 @@ class Api(FeedCalls):
         """The progress of a backfill."""
         return call("GET", f"/v1/admin/jobs/{part(job_id)}", replies.BackfillJob)
 
+    @operation
+    def merge_user(self, user: str, into: str) -> Call[replies.MergeJob]:
+        """Merge a user, such as a visitor who signs in, into another one: follows, feed, inbox and settings of the first
+        become part of the second. A repetition changes nothing. A large one continues as a job."""
+        body = {"into": into}
+        return call("POST", f"/v1/admin/users/{part(user)}/merge", replies.MergeJob, body=body)
+
+    @operation
+    def merge_job(self, job_id: str) -> Call[replies.MergeJob]:
+        """The progress of a merge."""
+        return call("GET", f"/v1/admin/jobs/{part(job_id)}", replies.MergeJob)
+
     # --- users and parameters ---------------------------------------------------------------------------------
 
     def _inbox(

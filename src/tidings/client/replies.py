@@ -424,6 +424,35 @@ class DateRange(Struct, frozen=True):
     end: datetime
 
 
+class MergeCounts(Struct, frozen=True):
+    """What the merges of two users have moved so far. ``follows``, ``mutes``, ``blocks``: those that the destination did not
+    have; ``over_limit``: mutes and blocks that were left out, because a user has as many as are allowed. ``followers``:
+    users who follow the destination because they followed the source. ``targeted``: events that addressed the source.
+    ``notifications``: those that arrived in the inbox; ``duplicates``: those of which it had all events."""
+
+    follows: int = 0
+    followers: int = 0
+    mutes: int = 0
+    blocks: int = 0
+    over_limit: int = 0
+    targeted: int = 0
+    notifications: int = 0
+    duplicates: int = 0
+    endpoints: int = 0
+    reminders: int = 0
+
+
+class MergeJob(Struct, frozen=True):
+    """A merge of a user into another one and its progress: "running", "done" or "failed". ``job_id`` is None if the user is
+    unknown."""
+
+    job_id: str | None
+    state: str
+    user_id: str
+    into: str
+    counts: MergeCounts
+
+
 class BackfillJob(Struct, frozen=True):
     """A backfill and its progress: "running", "done" or "failed". ``created_count``: items that feeds gained so far, or with
     ``dry_run`` would have; ``notified_count`` the same of inboxes; ``users``: those who follow something, whose feeds were

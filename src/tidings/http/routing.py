@@ -28,6 +28,7 @@ from tidings.timeutil import Clock
 from tidings.trends import Trends
 from tidings.unsent_deliveries import UnsentDeliveryService
 from tidings.unsubscribing import Unsubscriptions
+from tidings.user_merge_jobs import UserMergeService
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -55,6 +56,7 @@ class Services(NamedTuple):
     inboxes: NotificationReader
     live: Hub
     backfills: BackfillService
+    merges: UserMergeService
     reminders: ReminderService
     snoozes: SnoozeService
     actions: ActionService

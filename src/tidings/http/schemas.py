@@ -541,29 +541,6 @@ class DeadLetters(Schema):
     items: list[DeadLetter]
 
 
-class DateRange(Schema):
-    """The times between which the events of a backfill were created."""
-
-    start: Time
-    end: Time
-
-
-class BackfillJob(Schema):
-    """A backfill of a user, or (null) of all users, and its progress. ``created_count``: items that feeds gained, and
-    ``notified_count`` inboxes, so far, or with ``dry_run`` would have; ``users``: those who follow something, whose feeds
-    were read. A failed one is a dead letter, which can be replayed."""
-
-    job_id: str
-    state: Literal["running", "done", "failed"]
-    user_id: str | None
-    created_count: Count
-    notified_count: Count
-    users: Count
-    date_range: DateRange
-    dry_run: bool
-    notify: bool
-
-
 class HealthReport(Schema):
     """The server is healthy."""
 

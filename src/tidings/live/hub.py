@@ -41,6 +41,8 @@ DRAIN_SHARE = 0.8
 """The share of ``shutdown_s`` that draining may take; the rest is for running requests and the store."""
 ERASED = "the user was erased"
 """The reason why the streams of an erased user end."""
+MERGED = "the user was merged into another"
+"""The same of a user who was merged."""
 
 
 class Hub:
@@ -191,10 +193,17 @@ class Hub:
     def erased(self, users: Iterable[str]) -> None:
         """These users were erased: end their streams and waiters, which would otherwise write the names again with the next
         broadcast. Their clients get a reset and reconnect; the store then treats them as new users."""
+        self._dismiss(users, ERASED, "erased")
+
+    def merged(self, users: Iterable[str]) -> None:
+        """These users were merged into others: end their streams and waiters likewise."""
+        self._dismiss(users, MERGED, "merged")
+
+    def _dismiss(self, users: Iterable[str], reason: str, how: str) -> None:
         for user in users:
             for stream in tuple(self._registry.streams.get(user, ())):
-                stream.dismiss(ERASED, self._rng.randint(*RETRY_MS), self._clock.monotonic())
-                self._end(stream, "erased")
+                stream.dismiss(reason, self._rng.randint(*RETRY_MS), self._clock.monotonic())
+                self._end(stream, how)
             self._registry.wake_waiters(user, over=True)
 
     @property

@@ -130,6 +130,18 @@ def anonymize_reminder(reminder: Reminder, user: str, alias: str) -> Reminder | 
     )
 
 
+def readdressed(reminder: Reminder, user: str, into: str) -> Reminder:
+    """The reminder with another user in the place of one among its recipients, each once."""
+
+    def renamed_each(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(into if name == user else name for name in names))
+
+    text, targets = reminder.event, _event(reminder.event).target_user_ids
+    if user in targets:
+        text = msgspec.json.encode(_FIELDS.decode(text) | {"target_user_ids": renamed_each(targets)})
+    return msgspec.structs.replace(reminder, users=renamed_each(reminder.users), event=text)
+
+
 def _is_object(entry: LogEntry, user: str) -> bool:
     return (entry.object_type, entry.object_id) == ("user", user)
 

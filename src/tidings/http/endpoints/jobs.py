@@ -1,18 +1,19 @@
-"""Backfills, and the progress of the jobs that continue them; for administrators."""
+"""Backfills, merges of users, and the progress of the jobs that continue them; for administrators."""
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
 
 from tidings.backfill_jobs import MAX_DAYS_BACK
-from tidings.errors import FieldError
+from tidings.errors import FieldError, InvalidFields
 from tidings.events import Id
 from tidings.field_errors import FieldCheck, check_own
-from tidings.http import schemas
 from tidings.http.params import Params
 from tidings.http.routing import Access, RequestContext, Response, Route
+from tidings.http.schemas_jobs import BackfillJob, MergeJob
+from tidings.user_merge_jobs import PREFIX as MERGE
 
 
 def _whose_errors(user_id: str | None, all: bool) -> Iterator[FieldError]:
@@ -45,9 +46,36 @@ async def backfill(call: RequestContext[Params, BackfillBody]) -> Response:
     return Response(job.body, 200 if job.done else 202)
 
 
+class MergeBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The user of the path becomes part of the user ``into``."""
+
+    into: Id
+
+
+async def merge(call: RequestContext[Params, MergeBody]) -> Response:
+    """Merge a user into another one: 200 if it is done, 202 if a job continues it."""
+    user, into = call.path["user_id"], call.body.into
+    if errors := tuple(_self_errors(user, into)):
+        raise InvalidFields(errors=errors)
+    found = await call.services.merges.begin(user, into)
+    return Response(found.body, 200 if found.done else 202)
+
+
+def merge_errors(call: RequestContext[Any, None], fitting: bytes) -> Iterable[FieldError]:
+    """The error of a user who is to be merged into themselves, while other members are invalid."""
+    return _self_errors(call.path["user_id"], msgspec.json.decode(fitting).get("into", ""))
+
+
+def _self_errors(user: str, into: str) -> Iterator[FieldError]:
+    if user == into:
+        yield FieldError("/into", "expected another user than that of the path, got the same")
+
+
 async def job(call: RequestContext[Params, None]) -> Response:
     """The progress of a job."""
-    return Response((await call.services.backfills.job(call.path["id"])).body)
+    id, services = call.path["id"], call.services
+    found = await (services.merges.job(id) if id.startswith(MERGE) else services.backfills.job(id))
+    return Response(found.body)
 
 
 _TAG = "Operation"
@@ -61,16 +89,29 @@ ROUTES = (
         summary="Build feeds, and inboxes if asked for, from stored events, for follows that exist",
         tag=_TAG,
         body=BackfillBody,
-        reply=schemas.BackfillJob,
+        reply=BackfillJob,
         also=(202,),
+    ),
+    Route(
+        method="POST",
+        path="/v1/admin/users/{user_id}/merge",
+        handler=merge,
+        access=Access.SERVER,
+        summary="Merge a user into another one: follows, feed, inbox and settings of the first become part of the second",
+        tag="Users",
+        body=MergeBody,
+        fitting_errors=merge_errors,
+        reply=MergeJob,
+        also=(202,),
+        fails=(409,),
     ),
     Route(
         method="GET",
         path="/v1/admin/jobs/{id}",
         handler=job,
         access=Access.SERVER,
-        summary="The progress of a backfill",
+        summary="The progress of a backfill, or of a merge of two users",
         tag=_TAG,
-        reply=schemas.BackfillJob,
+        reply=(BackfillJob, MergeJob),
     ),
 )

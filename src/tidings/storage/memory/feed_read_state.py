@@ -92,7 +92,7 @@ class FeedReadState:
                 first = self.first(own.position, lists_of(key), one.made)
                 made, at = (one.made, None) if first is None else (first.made, first.at)
                 self.marked[key] = ReadStateChange(made, at, own.position)
-        self._reset(position)
+        self.reset(position)
 
     def must_merge(self, kept: int) -> bool:
         """Whether there are so many read-alls that were never merged."""
@@ -108,7 +108,29 @@ class FeedReadState:
             max((one for one in old if one.activity == name), key=lambda one: one.up_to) for name in lists
         }
         self.read_alls = [one for one in self.read_alls if one not in old or one in furthest]
-        self._reset(position)
+        self.reset(position)
+
+    def adopt(
+        self, marks: Mapping[int, tuple[int, int | None]], read_alls: Iterable[FeedReadAll], made: int
+    ) -> bool:
+        """Add the marks of another user (key to position and time) where there are none, at a position; and of each list of
+        activity the first of the furthest read-alls, if it goes further. Returns whether there was any."""
+        for key, (position, at) in marks.items():
+            self.marked.setdefault(key, ReadStateChange(made, at, position))
+        furthest: dict[str, FeedReadAll] = {}
+        for one in read_alls:
+            if one.activity is not None and one.up_to > self.reach(one.activity):
+                first = furthest.setdefault(one.activity, one)
+                furthest[one.activity] = min(first, one, key=lambda each: (-each.up_to, each.made))
+        self.read_alls = sorted([*self.read_alls, *furthest.values()], key=lambda one: one.made)
+        return bool(marks or furthest)
+
+    def clear(self) -> bool:
+        """Delete all marks and read-alls; returns whether there were any."""
+        had = bool(self.marked or self.read_alls)
+        self.marked.clear()
+        self.read_alls.clear()
+        return had
 
     def rename(self, old: str, new: str) -> None:
         """A topic has another name."""
@@ -134,7 +156,8 @@ class FeedReadState:
             None,
         )
 
-    def _reset(self, position: int) -> None:
+    def reset(self, position: int) -> None:
+        """Read times changed in a way that is not listed: no client can resume from before it."""
         self.changes.append(FeedReset(position))
         self.undone = position
 

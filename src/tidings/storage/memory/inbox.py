@@ -1,7 +1,7 @@
 """One user's inbox in memory: the rules of ``tidings.ports.InboxViews`` about groups and their state, and nothing else."""
 
-from collections.abc import Iterator, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from tidings.actions import Acted
@@ -188,6 +188,34 @@ class Inbox:
             item.read,
         )
         return seq
+
+    def take_over(self, group: Group, state: ItemState, events: Sequence[int], opened_at: int) -> int:
+        """A group of another inbox arrives with these events, oldest first, in this state, and closed; returns its
+        number."""
+        items = {self._next_seq(): event for event in events}
+        number, order = min(items), self.seq
+        self.groups[number] = replace(
+            group,
+            number=number,
+            key=NO_GROUP,
+            opened_at=opened_at,
+            order=order,
+            seq=order,
+            unread_seq=order,
+            items=items,
+            own=state,
+            closed=True,
+        )
+        return number
+
+    def leave(self) -> None:
+        """All groups are closed, and then move to another inbox; each takes a seq."""
+        if self.seq:
+            self.undone = self._next_seq()
+            if self.groups:
+                self.undone = self._next_seq()
+            self.groups.clear()
+            self.marks.clear()
 
     def mark(self, number: int, command: NotificationCommand, now: int) -> int:
         """Set the state of one group; returns 1 if that changed anything, which took a seq."""

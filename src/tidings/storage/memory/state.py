@@ -15,6 +15,7 @@ from tidings.rules import CHANNELS, MAX_BLOCKS, MAX_MUTES, READ_ALL_HISTORY, Rul
 from tidings.storage.memory.inbox import Group, Inbox
 from tidings.storage.memory.user import UserState
 from tidings.timeutil import HOUR_MS, Clock
+from tidings.user_merges import UserMerge
 
 IDEMPOTENCY_MS = 168 * HOUR_MS
 """The default time for which an idempotency key is kept."""
@@ -118,6 +119,7 @@ class MemoryState:
         self._rules = Rules(self._settings_types)
         self._broadcasts: list[Broadcast] = []
         self._backfills: list[BackfillJob] = []
+        self._merges: list[UserMerge | None] = []  # None in the place of one that was forgotten
         self._reminders: dict[str, Reminder] = {}
         self._pending: dict[int, PendingDelivery] = {}
         self._delivery_ids = count(1)

@@ -76,7 +76,6 @@ from tidings.model import (
     TopicInfo,
     UndoMarkFeedRead,
     Unfollow,
-    split_topic,
     user_topic,
 )
 from tidings.personal_data import alias_of
@@ -88,14 +87,15 @@ from tidings.storage.memory.event_counts import MemoryEventCounts
 from tidings.storage.memory.feeds import fits
 from tidings.storage.memory.state import IdempotencyRecord
 from tidings.storage.memory.streams import MemoryStreams
-from tidings.storage.memory.user import FollowInterval
+from tidings.storage.memory.user_merges import MemoryUserMerges
+from tidings.user_merges import MergeUsers
 from tidings.visibility import Visibility
 
 RECENT = 5
 """Items that a summary shows."""
 
 
-class MemoryStore(MemoryBackfills, MemoryStreams, MemoryEventCounts):
+class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventCounts):
     """A complete :class:`tidings.ports.Store` in memory.
 
     ``clock`` gives the times; ``salt`` (64 bits) and ``epoch`` identify this store; ``idempotency_ms`` is how long an
@@ -274,6 +274,8 @@ class MemoryStore(MemoryBackfills, MemoryStreams, MemoryEventCounts):
                 return CommandResult(0, self._position, limit=limit)
             case Backfill():
                 return self._changed(self._backfill(command))
+            case MergeUsers():
+                return self._changed(self._merge_users(command))
             case Follow() | Unfollow() | SetMute() | SetBlock() | EraseUser():
                 return self._changed(self._update(command))
             case _:
@@ -447,59 +449,6 @@ class MemoryStore(MemoryBackfills, MemoryStreams, MemoryEventCounts):
         self._retracted = self._retracted[-self._retraction_history :]
         return entry
 
-    def _follow(self, follow: Follow) -> int:
-        person = self._person(follow.user)
-        span = person.follow_of(follow.topic)
-        if span is not None and not follow.extend:
-            return 0
-        theirs = (e for e in self._newest() if follow.topic in e.topics and e.visibility.reaches_followers)
-        shown = [entry.key for entry in islice(theirs, follow.backfill)]
-        since_key = shown[-1] if shown else None
-        if span is not None:
-            span.extend(since_key)
-            return 0
-        person.begin_follow(follow.topic, FollowInterval(since_key, self._position, self._clock.now()))
-        return 1
-
-    def _unfollow(self, unfollow: Unfollow) -> int:
-        person = self._peek(unfollow.user)
-        if not unfollow.keep:
-            return int(person.follows.pop(unfollow.topic, None) is not None)
-        span = person.follow_of(unfollow.topic)
-        if span is None:
-            return 0
-        span.ended_at = self._position
-        return 1
-
-    def _limit(self, command: SetMute | SetBlock | SetPreferences) -> int:
-        """The maximum number of a user's mutes or blocks if a command would exceed it; otherwise 0."""
-        person = self._peek(command.user)
-        if isinstance(command, SetPreferences):
-            return self._max_mutes if len(set(command.muted or ())) > self._max_mutes else 0
-        masked, limit = (
-            (person.blocked, self._max_blocks)
-            if isinstance(command, SetBlock)
-            else (person.muted, self._max_mutes)
-        )
-        return limit if command.on and command.topic not in masked and len(masked) >= limit else 0
-
-    def _mask(self, mask: SetMute | SetBlock) -> int:
-        person = self._person(mask.user)
-        masked = person.blocked if isinstance(mask, SetBlock) else person.muted
-        if (mask.topic in masked) == mask.on:
-            return 0
-        masked.symmetric_difference_update({mask.topic})
-        if isinstance(mask, SetBlock) and mask.on:
-            other = split_topic(mask.topic)[1]
-            self._sever(mask.user, other)
-            self._sever(other, mask.user)
-        return 1
-
-    def _sever(self, user: str, actor: str) -> None:
-        """Remove the items of an actor's events from a user's inbox."""
-        acts = {entry.key for entry in self._log.values() if entry.actor_id == actor}
-        self._peek(user).inbox.sever(acts)
-
     def _erase(self, user: str) -> int:
         alias = alias_of(self._aliases.getrandbits(32))
         self._erasures += 1
@@ -513,6 +462,7 @@ class MemoryStore(MemoryBackfills, MemoryStreams, MemoryEventCounts):
         ]
         known = self._forget_agenda(user, alias) or bool(named)
         self._backfills = [job._replace(user=alias) if job.user == user else job for job in self._backfills]
+        self._merges = [None if one is None or user in one[1:3] else one for one in self._merges]
         inbox = self._peek(user).inbox
         if inbox.seq > inbox.born:
             self._places[hash(user)] = inbox.seq + 1

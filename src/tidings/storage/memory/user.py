@@ -1,6 +1,6 @@
 """The data of one user in memory: follows, mutes and blocks, read state, inbox, preferences."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tidings.model import LogEntry
 from tidings.personal_data import Endpoint, Preferences
@@ -53,6 +53,19 @@ class UserState:
         if spans and spans[-1].since_position == begun.since_position:
             begun.extend(spans.pop().since_key)
         spans.append(begun)
+
+    def adopt_follow(self, topic: str, other: FollowInterval) -> bool:
+        """Follow a topic as another user does or did; returns whether the follow is new. Of two that stand, one is left,
+        which covers what both did."""
+        own = self.follow_of(topic)
+        spans = self.follows.setdefault(topic, [])
+        if other.ended_at is not None or own is None:
+            spans.append(replace(other))
+            return other.ended_at is None
+        own.extend(other.since_key)
+        own.since_position = min(own.since_position, other.since_position)
+        own.created_at = min(own.created_at, other.created_at)
+        return False
 
     def followed_before(self, topic: str, position: int) -> bool:
         """Whether a current follow was made before the event at this position."""

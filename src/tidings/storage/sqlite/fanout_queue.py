@@ -15,6 +15,8 @@ thousand of another user.
 - ``erase``: delete the data of the erased user ``subject`` from the file; ``low``, ``high``, ``at_key`` and ``at_user`` are
   the phase and the progress of erasure_job.Job.
 - ``backfill``: have follows cover past events; the row ``subject`` of ``backfill`` has the progress (backfills.py).
+- ``merge_users``: move what the file has of one user to another; the row ``subject`` of ``user_merge`` has the progress
+  (user_merges.py).
 - ``index_reminder``: write the index rows of reminder ``subject`` for its users, or delete them if it is cancelled.
 - ``deliver_broadcast``: materialise the broadcast at position ``low`` for those of its audience ``subject`` (0: all users)
   who have an endpoint on a channel of its type (broadcast_delivery.py).
@@ -26,7 +28,15 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tidings.model import CommandResult
-from tidings.storage.sqlite import backfills, blocks, deliveries, erasure_job, hidden_ranges, reminders
+from tidings.storage.sqlite import (
+    backfills,
+    blocks,
+    deliveries,
+    erasure_job,
+    hidden_ranges,
+    reminders,
+    user_merges,
+)
 from tidings.storage.sqlite.blocks import Cleaning
 from tidings.storage.sqlite.broadcast_delivery import DeliverStep, deliver_step
 from tidings.storage.sqlite.feed_entries import backfill_feed
@@ -281,6 +291,11 @@ def _backfill(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     return (None if ended else job), rows
 
 
+def _merge_users(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
+    ended, rows = user_merges.step(w, ReadSnapshot(w.db, w.names, w), job.subject, budget)
+    return (None if ended else job), rows
+
+
 def _index_reminder(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     rows = reminders.index_step(w, job.subject, budget)
     return (job if rows else None), rows
@@ -303,6 +318,7 @@ _KINDS: dict[str, Callable[[WriteSession, FanoutJob, int], _Step]] = {
     "block": _block,
     "erase": _erase,
     "backfill": _backfill,
+    "merge_users": _merge_users,
     "index_reminder": _index_reminder,
     "deliver_broadcast": _deliver_broadcast,
 }

@@ -118,10 +118,10 @@ def _merge_read_alls(w: WriteSession, user: int) -> None:
     (last,) = w.db.one(query, (user, merged, last_to_merge(kept)))
     w.db.execute(sql("merge_feed_read_alls"), {"user": user, "last": last})
     w.db.execute(sql("set_feed_read_alls_merged"), (last, user))
-    _reset(w, user)
+    reset(w, user)
 
 
-def _reset(w: WriteSession, user: int) -> None:
+def reset(w: WriteSession, user: int) -> None:
     """Read times of a feed changed in a way that is not listed: streams that resume from before start again."""
     w.take_position()
     feed_history.note(w, user, None)
@@ -140,5 +140,5 @@ def _undo(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: UndoMarkFe
     count = feed_counts.counted(command, v.user, low)
     if count is None:
         count = feed_counts.count_undo(r, v, read_list, low, up_to, command.position, rows)
-    _reset(w, v.user)
+    reset(w, v.user)
     return count.items

@@ -308,6 +308,12 @@ def _note_undone(w: WriteSession, user: int, seq: int, type: int, up_to: int) ->
     w.db.execute(sql("insert_read_all"), (user, seq, UNDONE, type, furthest, w.now))
 
 
+def close_all(w: WriteSession, user: int, up_to: int, change: UnreadNumber = NOTHING) -> None:
+    """Close the groups up to a seq permanently, as a read-all that was undone does, and change the counters. It takes a
+    seq, and clients that know the inbox from before it start again."""
+    _note_undone(w, user, _bump(w, user, change), ALL_TYPES, up_to)
+
+
 def _join_undone(w: WriteSession, user: int, up_to: int) -> None:
     """Replace the undone read-alls of all types that a read-all of all types covers with one row: that read-all closes their
     groups too. The row has the seq of the last undo."""

@@ -315,6 +315,22 @@ def _hidden(renamings: Sequence[Renaming], user: str) -> int:
     return max((one.last_reminder for one in renamings if one.name == user), default=0)
 
 
+def readdress_next(
+    w: WriteSession, user: str, into: str, after: int, up_to: int
+) -> tuple[int | None, int, int]:
+    """Put another user in the place of one among the recipients of the next reminder with a number in (after, up_to] that
+    names the latter. Returns its number, None if there is none; 1 if it had the user as a recipient; and the cost in rows.
+    None of these reminders is partly indexed."""
+    row = w.db.one(sql("next_reminder_to_move"), (user, after, up_to))
+    if row is None:
+        return None, 0, 1
+    found = _of_row(*row)
+    left = anonymize.readdressed(found.reminder, user, into)
+    if left != found.reminder:
+        _rewrite(w, found, left)
+    return found.number, int(left != found.reminder), 1 + found.reminder.weight
+
+
 def forget_one(w: WriteSession, user: str, up_to: int) -> int:
     """Remove an erased user from one of the reminders up to a number that name the user; returns the cost in rows, 0 if
     there is none. None of these reminders is partly indexed. Of the index rows only that of the user is deleted."""

@@ -75,6 +75,7 @@ from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATO
 from tidings.storage.sqlite.symbols import SymbolTable
 from tidings.storage.sqlite.trend_reads import TrendReads
 from tidings.storage.sqlite.unsent_deliveries import UnsentReads
+from tidings.storage.sqlite.user_merge_reads import UserMergeReads
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.telemetry import LONG_READS
 from tidings.timeutil import Clock
@@ -92,7 +93,7 @@ MOST_VISITS = 10_000
 T = TypeVar("T")
 
 
-class SqliteStore(GroupReads, TrendReads, UnsentReads, BackfillReads):
+class SqliteStore(GroupReads, TrendReads, UnsentReads, BackfillReads, UserMergeReads):
     """A complete :class:`tidings.ports.Store` in one file. Use :meth:`open`."""
 
     def __init__(

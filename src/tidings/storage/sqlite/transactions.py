@@ -53,9 +53,11 @@ from tidings.storage.sqlite import (
     reminders,
     retract,
     unsent_deliveries,
+    user_merges,
 )
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.write_session import WriteSession
+from tidings.user_merges import MergeUsers
 
 LONGEST_S = 0.05
 """Seconds of a transaction after which it takes no more commands: events published meanwhile wait as long. Publishing itself
@@ -127,6 +129,8 @@ def change(w: WriteSession, r: ReadSnapshot, command: Command) -> Outcome | KeyR
             return erasure.erase(w, r, command)
         case Backfill():
             return backfills.begin(w, r, command)
+        case MergeUsers():
+            return user_merges.begin(w, r, command)
         case RebuildFeeds():
             return fanout_queue.rebuild_feeds(w)
         case RetryDeadLetters():

@@ -158,6 +158,7 @@ CREATE INDEX fanout_job_order ON fanout_job (dead_lettered, run_order);
 CREATE INDEX fanout_job_position ON fanout_job (low) WHERE kind IN ('fan_out', 'notify') AND dead_lettered = 0;
 CREATE INDEX fanout_job_block ON fanout_job (subject) WHERE kind = 'block';
 CREATE INDEX fanout_job_backfill ON fanout_job (subject) WHERE kind = 'backfill';
+CREATE INDEX fanout_job_merge_users ON fanout_job (subject) WHERE kind = 'merge_users';
 
 -- Backfills, with their progress (backfills.py). `user` is 0 for all users. `head`: the position of the log when they
 -- began. `created`, `notified` and `users` are counts; counted: 1 if `at_user` is among the users. An id is never reused.
@@ -168,6 +169,16 @@ CREATE TABLE backfill (
   at_user INTEGER NOT NULL DEFAULT 0, at_topic INTEGER NOT NULL DEFAULT 0, at_key INTEGER NOT NULL DEFAULT 0,
   counted INTEGER NOT NULL DEFAULT 0, ended INTEGER NOT NULL DEFAULT 0
 );
+
+-- Merges of users: what the file has of `source` moves to `target`, in steps; the progress is that of
+-- user_merges.MergeProgress. `counts`: what all merges of the two have moved, as JSON. An id is never reused.
+CREATE TABLE user_merge (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, source INTEGER NOT NULL, target INTEGER NOT NULL,
+  phase INTEGER NOT NULL DEFAULT 0, at INTEGER NOT NULL DEFAULT -1, head INTEGER NOT NULL DEFAULT 0,
+  last_seq INTEGER NOT NULL DEFAULT 0, last_reminder INTEGER NOT NULL DEFAULT 0, made INTEGER NOT NULL DEFAULT 0,
+  counts BLOB NOT NULL, ended INTEGER NOT NULL DEFAULT 0, UNIQUE (source, target)
+);
+CREATE INDEX user_merge_target ON user_merge (target);
 
 -- The preferences of a user, as JSON; and, derived from it, the in-app preferences: `type` 0 stands for all types without a
 -- row.

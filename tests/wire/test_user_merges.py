@@ -1,0 +1,114 @@
+"""``POST /v1/admin/users/{user_id}/merge``: a visitor signs in, and what the visitor had is the account's."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.attack.probe import attacked_server
+from tests.wire.people import KEY, SETTINGS, bearer, event
+from tidings.client import Client
+
+GROWTH_MIB = 64
+ALL = {"limit": 100}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """The application, with its API key; a merge of more than a few things is a job."""
+    settings = SETTINGS | {"TIDINGS_FANOUT_SYNC_MAX_FOLLOWERS": "100"}
+    with (
+        attacked_server(tmp_path_factory.mktemp("merges"), **settings) as server,
+        httpx.Client(base_url=server.url, headers=bearer(KEY), timeout=60) as client,
+    ):
+        yield client
+        server.assert_bounds(memory_mib=GROWTH_MIB)
+
+
+def told(app: httpx.Client, user: str, times: int = 1) -> list[str]:
+    """Notify a user so often, each time of another thing, newest first."""
+    body = [event(object_id=f"{user}-{n}", target_user_ids=[user]) for n in range(times)]
+    return [one["event_id"] for one in app.post("/v1/events", json=body).json()["events"]][::-1]
+
+
+def inbox(app: httpx.Client, user: str) -> dict[str, Any]:
+    page: dict[str, Any] = app.get("/v1/notifications", params=ALL | {"user_id": user}).json()
+    return page
+
+
+def events(page: dict[str, Any]) -> list[str]:
+    return [item["event_ids"][0] for item in page["items"]]
+
+
+def merge(app: httpx.Client, user: str, into: str) -> httpx.Response:
+    return app.post(f"/v1/admin/users/{user}/merge", json={"into": into})
+
+
+def test_a_visitor_signs_in(app: httpx.Client) -> None:
+    """The follows and the notifications are the account's at once, and a repetition answers the same."""
+    app.put("/v1/users/visitor-1/follows/club:1")
+    (own,), (theirs,) = told(app, "wanda"), told(app, "visitor-1")
+    (followed,) = [
+        app.post("/v1/events", json=event(topics=["club:1"], target_user_ids=[])).json()["event_id"]
+    ]
+    reply = merge(app, "visitor-1", "wanda")
+    assert reply.status_code == 200
+    job = reply.json()
+    assert (job["state"], job["user_id"], job["into"]) == ("done", "visitor-1", "wanda")
+    counts = {name: n for name, n in job["counts"].items() if n}
+    assert counts == {"follows": 1, "targeted": 1, "notifications": 1}
+    page = inbox(app, "wanda")
+    assert (events(page), page["unread_count"]) == ([theirs, own], 2)
+    feed = app.get("/v1/feed", params={"user_id": "wanda"}).json()["items"]
+    assert [item["event_id"] for item in feed] == [followed, theirs, own]
+    assert (inbox(app, "visitor-1")["items"], inbox(app, "visitor-1")["unread_count"]) == ([], 0)
+    again = merge(app, "visitor-1", "wanda")
+    assert (again.status_code, again.json()) == (200, job)
+    assert app.get(f"/v1/admin/jobs/{job['job_id']}").json() == job
+
+
+def test_a_large_merge_is_a_job(app: httpx.Client) -> None:
+    """Each notification is in exactly one of the two inboxes at any time, and in the end in the destination's."""
+    ids = told(app, "visitor-2", 90)
+    with Client(str(app.base_url), api_key=KEY) as client:
+        job = client.merge_user("visitor-2", "wendy")
+        assert job.state == "running"
+        assert job.job_id is not None
+        while job.state == "running":
+            job = client.merge_job(job.job_id)
+        assert (job.state, job.counts.notifications, job.counts.targeted) == ("done", 90, 90)
+    page = inbox(app, "wendy")
+    assert (events(page), page["unread_count"], page["seq"]) == (ids, 90, 90)
+    assert inbox(app, "visitor-2")["items"] == []
+
+
+def test_the_streams_of_both_are_told(app: httpx.Client) -> None:
+    """The account's gets the notifications, and who polls for the visitor's changes gets a reset."""
+    told(app, "wim")
+    told(app, "visitor-3", 2)
+    merge(app, "visitor-3", "wim")
+    changes = app.get("/v1/notifications", params={"user_id": "wim", "since": "1"}).json()
+    assert (changes["reset"], len(changes["items"])) == (False, 2)
+    gone = app.get("/v1/notifications", params={"user_id": "visitor-3", "since": "2"}).json()
+    assert gone["reset"]
+
+
+def test_an_unknown_visitor_has_nothing(app: httpx.Client) -> None:
+    """An application need not know whether a visitor did anything."""
+    reply = merge(app, "nobody-yet", "wanda")
+    assert (reply.status_code, reply.json()["job_id"], reply.json()["state"]) == (200, None, "done")
+    assert set(reply.json()["counts"].values()) == {0}
+
+
+def test_what_is_wrong_is_named(app: httpx.Client) -> None:
+    """The user itself, a missing field, an unknown job."""
+    same = merge(app, "wanda", "wanda")
+    assert same.status_code == 422
+    assert same.json()["errors"] == [
+        {"pointer": "/into", "detail": "expected another user than that of the path, got the same"}
+    ]
+    missing = app.post("/v1/admin/users/visitor-1/merge", json={})
+    assert (missing.status_code, missing.json()["errors"][0]["pointer"]) == (422, "/into")
+    for job in ("merge-0", "merge-99999", "merge-x", "merge-"):
+        assert app.get(f"/v1/admin/jobs/{job}").status_code == 404
