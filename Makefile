@@ -18,7 +18,7 @@ WORKERS ?= auto
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test suite check units lint bench attack crash nginx simulate soak lock clean
+.PHONY: help run test suite check units lint web webtests bench attack crash nginx simulate soak lock clean
 
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,8 +26,8 @@ help: ## Print this list
 run: .make/run ## Serve in dev mode on tidings.db, with a little real data to look at; TIDINGS_PORT=… on another port
 	$(BIN)/tidings serve --dev --sample
 
-test: .make/node .make/chromium ## All that a change must pass: style, types, import contracts, and beside them tests; WORKERS=… at once
-	@$(MAKE) --no-print-directory --jobs lint suite
+test: .make/node .make/chromium web ## All that a change must pass: style, types, import contracts, and beside them tests; WORKERS=… at once
+	@$(MAKE) --no-print-directory --jobs lint suite webtests
 
 suite: .make/dev # a target of its own, so that it can run beside another
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
@@ -43,6 +43,15 @@ lint: .make/dev ## Style, types and import contracts alone
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+web: .make/web ## Build the packages for browsers, in web/packages, with types made from the schemas of the server
+	$(BIN)/python -m docs.openapi .make/openapi.json
+	npm run --prefix web --silent types
+	npm run --prefix web --silent build
+
+webtests: web # for the same reason
+	npm run --prefix web --silent check
+	npm test --prefix web --silent
 
 bench: .make/dev ## Measure, beside the ceilings of this machine
 	$(BIN)/python -m bench
@@ -67,7 +76,7 @@ lock: .make/dev ## Renew the lock files after a change of dependencies in pyproj
 	$(LOCK) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean: ## Remove what was made: the environment and all caches, not your data
-	rm -rf .venv .make .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info tests/clients/node/node_modules
+	rm -rf .venv .make .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info tests/clients/node/node_modules web/node_modules web/packages/*/dist web/packages/*/*.tsbuildinfo
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tidings needs Python 3.11 or newer")'
@@ -86,6 +95,10 @@ clean: ## Remove what was made: the environment and all caches, not your data
 .make/node: tests/clients/node/package.json tests/clients/node/package-lock.json
 	@command -v npm > /dev/null || { echo "The tests need Node.js 20 or newer with npm, for a client of theirs." >&2; exit 1; }
 	npm ci --prefix tests/clients/node --silent
+	@mkdir -p .make && touch $@
+
+.make/web: web/package.json web/package-lock.json .make/dev
+	npm ci --prefix web --silent
 	@mkdir -p .make && touch $@
 
 .make/chromium:

@@ -1,0 +1,34 @@
+// Tidings' own client for browsers, in Node.js: node web.mjs URL USER. It prints what it shows as a line of JSON after each
+// change, and does what lines on its standard input say: {"inbox": "markRead", "arguments": [ids]}.
+import { createInterface } from "node:readline";
+import { TidingsClient } from "../../web/packages/client/dist/index.js";
+
+const [, , url, user] = process.argv;
+const client = new TidingsClient({ url, user, shareTabs: false, cache: false });
+const feed = client.feed();
+
+let printed = "";
+function print() {
+  const { items, seq, unread_count, unread_items, unseen_count, status } = client.inbox.get();
+  const shown = {
+    connection: client.connectionState.get().status,
+    status,
+    seq,
+    counts: [unread_count, unread_items, unseen_count],
+    items: items.map(({ id, message, read_at }) => [id, message, read_at !== null]),
+    feed: feed.get().items.map(({ event_id, read_at }) => [event_id, read_at !== null]),
+  };
+  const line = JSON.stringify(shown);
+  if (line !== printed) process.stdout.write(`${line}\n`);
+  printed = line;
+}
+
+for (const store of [client.inbox, client.connectionState, feed]) store.subscribe(print);
+client.start();
+let undo = () => undefined;
+createInterface({ input: process.stdin }).on("line", async (line) => {
+  const { inbox, feed: list, arguments: given = [] } = JSON.parse(line);
+  if (inbox === "undo") return undo();
+  const done = await (inbox ? client.inbox[inbox](...given) : feed[list](...given));
+  if (typeof done === "function") undo = done;
+});

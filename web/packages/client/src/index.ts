@@ -1,0 +1,13 @@
+export { type ArrivalListener, type ClientOptions, TidingsClient } from "./client.js";
+export type { ConnectionState } from "./connection.js";
+export type { Feed, FeedView } from "./feed.js";
+export type { EventFilter, EventItem, EventList, Names } from "./filters.js";
+export type { Inbox, InboxView } from "./inbox.js";
+export { type InboxCounts, type InboxState, isUnread } from "./inbox-state.js";
+export type { Undo, View } from "./live-list.js";
+export { RequestError } from "./problem.js";
+export type { Query, RequestOptions, Sent } from "./requests.js";
+export { browser, type Runtime } from "./runtime.js";
+export type * from "./schemas.js";
+export type { Store } from "./store.js";
+export type { TransportName } from "./transports.js";

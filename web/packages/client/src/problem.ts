@@ -1,0 +1,37 @@
+import type { FieldError, Problem as ProblemBody } from "./schemas.js";
+
+/** A request that the server refused, or (`status` 0) that got no response. */
+export class RequestError extends Error {
+  override readonly name = "RequestError";
+
+  constructor(
+    /** The status code; 0 if there was no response. */
+    readonly status: number,
+    /** The `type` of the problem, such as `urn:tidings:problem:forbidden`; "" if there is none. */
+    readonly type: string,
+    detail: string,
+    readonly errors: readonly FieldError[] = [],
+    /** Milliseconds after which the server accepts a repetition, if it said so. */
+    readonly retryAfterMs?: number,
+  ) {
+    super(detail);
+  }
+
+  /** Whether the same request may succeed later. */
+  get temporary(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** The error that a response with a failure status stands for. */
+export async function problemOf(response: Response): Promise<RequestError> {
+  const body = (await response.json().catch(() => undefined)) as Partial<ProblemBody> | undefined;
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  return new RequestError(
+    response.status,
+    body?.type ?? "",
+    body?.detail ?? body?.title ?? `The server responded with ${response.status}`,
+    body?.errors ?? [],
+    Number.isFinite(seconds) ? seconds * 1000 : undefined,
+  );
+}

@@ -1,0 +1,107 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { TidingsClient } from "../src/index.js";
+import { Browser, type Tab } from "./browser.js";
+import { seeded, VirtualTime } from "./runtime.js";
+import { SimulatedServer } from "./server.js";
+
+const TABS = 8;
+
+let time: VirtualTime;
+let server: SimulatedServer;
+let browser: Browser;
+let tabs: { tab: Tab; client: TidingsClient }[];
+
+function open(user = "u"): { tab: Tab; client: TidingsClient } {
+  const tab = browser.open();
+  const client = new TidingsClient({ runtime: tab, url: "http://tidings.test", user });
+  client.start();
+  return { tab, client };
+}
+
+const messages = (client: TidingsClient): string[] => client.inbox.get().items.map((item) => item.message);
+
+beforeEach(async () => {
+  time = new VirtualTime();
+  server = new SimulatedServer(time, { delay: () => 20, fails: () => undefined });
+  browser = new Browser(time, seeded(1), server.fetch);
+  tabs = Array.from({ length: TABS }, () => open());
+  await time.run(1_000);
+});
+
+describe("the tabs of a browser", () => {
+  test("hold one stream, and all are current", async () => {
+    server.notify("thing", "a");
+    await time.run(100);
+    expect(server.streaming).toBe(1);
+    for (const { client } of tabs) {
+      expect(messages(client)).toEqual(["thing#1"]);
+      expect(client.connectionState.get()).toMatchObject({ status: "live" });
+    }
+  });
+
+  test("show in each what the user does in one", async () => {
+    server.notify("thing", "a");
+    await time.run(100);
+    await Promise.all([tabs[3]?.client.inbox.readAll(), time.run(1_000)]);
+    for (const { client } of tabs) expect(client.inbox.get().unread_count).toBe(0);
+  });
+
+  test("are live again within 15 seconds when the leader is frozen", async () => {
+    tabs[0]?.tab.freeze();
+    server.notify("thing", "a");
+    await time.run(15_000);
+    server.notify("other", "a");
+    await time.run(200);
+    for (const { client } of tabs.slice(1)) {
+      expect(messages(client)).toEqual(["other#2", "thing#1"]);
+      expect(client.connectionState.get()).toMatchObject({ status: "live" });
+    }
+    tabs[0]?.tab.thaw();
+    await time.run(2_000);
+    expect(messages(tabs[0]?.client as TidingsClient)).toEqual(["other#2", "thing#1"]);
+    expect(server.streaming).toBe(1);
+  });
+
+  test("go on when the leader is hidden, and when it is closed", async () => {
+    tabs[0]?.tab.report("hidden");
+    await time.run(7_000);
+    tabs[1]?.client.stop();
+    await time.run(1_000);
+    server.notify("thing", "a");
+    await time.run(200);
+    for (const { client } of tabs.slice(2)) expect(messages(client)).toEqual(["thing#1"]);
+    expect(server.streaming).toBe(1);
+  });
+
+  test("forget the user together", async () => {
+    server.notify("thing", "a");
+    await time.run(3_000);
+    expect(browser.items.getItem("tidings:http://tidings.test:u")).toContain("thing#1");
+    tabs[5]?.client.signOut();
+    await time.run(100);
+    for (const { client } of tabs) {
+      expect(client.inbox.get()).toMatchObject({ status: "empty", items: [], unread_count: 0 });
+    }
+    await time.run(5_000);
+    expect(browser.items.getItem("tidings:http://tidings.test:u")).toBeNull();
+    expect(server.streaming).toBe(0);
+  });
+
+  test("of two users share nothing", async () => {
+    const other = open("v");
+    await time.run(1_000);
+    tabs[0]?.client.signOut();
+    await time.run(100);
+    expect(other.client.connectionState.get()).toMatchObject({ status: "live" });
+    expect(server.streaming).toBe(1);
+  });
+
+  test("paint at first what an earlier one has stored", async () => {
+    server.notify("thing", "a");
+    await time.run(3_000);
+    server.up = false;
+    const { client } = open();
+    expect(client.inbox.get()).toMatchObject({ status: "cached", unread_count: 1 });
+    expect(messages(client)).toEqual(["thing#1"]);
+  });
+});
