@@ -77,12 +77,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def publish(server: Server, *objects: str) -> None:
     """An event about each object, for the user."""
     events = [event(object_id=one, target_user_ids=[USER]) for one in objects]
-    assert httpx.post(f"{server.url}/v1/events", json=events, trust_env=False).status_code == 201
+    assert httpx.post(f"{server.url}/v1/events", json=events).status_code == 201
 
 
 def get(server: Server, path: str) -> Any:
     """The JSON of a route for the user."""
-    return httpx.get(f"{server.url}{path}", params={"user_id": USER}, trust_env=False).json()
+    return httpx.get(f"{server.url}{path}", params={"user_id": USER}).json()
 
 
 def as_listed(server: Server) -> Shown:
