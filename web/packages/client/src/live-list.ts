@@ -46,8 +46,11 @@ export abstract class LiveList<S extends { readonly next_cursor: string | null }
   private readonly view: Value<View<S>>;
   private status: Loading["status"] = "empty";
   private loadingMore: Promise<void> | undefined;
-  /** The steps since a refetch began. */
-  private missed: ((state: S) => S)[] | undefined;
+  /** The steps since each refetch began that is under way. */
+  private readonly missed = new Set<((state: S) => S)[]>();
+  private refetches = 0;
+  /** The number of the last refetch whose state was taken. */
+  private taken = 0;
   protected readonly pending: PendingChanges<S>;
   protected readonly reads: Batch;
 
@@ -112,7 +115,7 @@ export abstract class LiveList<S extends { readonly next_cursor: string | null }
   clear(): void {
     this.confirmed = this.shape.empty;
     this.status = "empty";
-    this.missed = undefined;
+    this.taken = this.refetches; // what is under way is of the user who left
     this.pending.refetched();
   }
 
@@ -123,7 +126,7 @@ export abstract class LiveList<S extends { readonly next_cursor: string | null }
 
   /** Apply a step; while the state is fetched anew, it is applied to the fetched state too, which may be older. */
   protected advance(step: (state: S) => S): void {
-    this.missed?.push(step);
+    for (const steps of this.missed) steps.push(step);
     const state = step(this.confirmed);
     if (state === this.confirmed) return;
     this.confirmed = state;
@@ -132,16 +135,19 @@ export abstract class LiveList<S extends { readonly next_cursor: string | null }
 
   /** Put a fetched state in place of this one; undefined keeps it. */
   protected async refetching(fetch: () => Promise<S | undefined>): Promise<void> {
+    this.refetches += 1;
+    const number = this.refetches;
     const missed: ((state: S) => S)[] = [];
-    this.missed = missed;
+    this.missed.add(missed);
     try {
       const state = await fetch();
-      if (this.missed !== missed || !state) return; // a later fetch began, which has more
+      if (!state || number <= this.taken) return; // one that began later has more
+      this.taken = number;
       this.status = "loaded";
       this.confirmed = missed.reduce((after, step) => step(after), state);
       this.pending.refetched();
     } finally {
-      if (this.missed === missed) this.missed = undefined;
+      this.missed.delete(missed);
     }
   }
 

@@ -7,6 +7,8 @@ import { type Network, SimulatedServer } from "./server.js";
 const SCHEDULES = Number(process.env.SCHEDULES ?? 300);
 /** The first seed; a failure names the one to repeat. */
 const FIRST = Number(process.env.SEED ?? 0);
+/** Seeds that once failed: 2059 by a refetch that was dropped for a later one, which failed. */
+const KNOWN = [2059];
 const STEPS = 40;
 /** Milliseconds in which everything that failed has been repeated, and every transport has been tried again. */
 const CALM_MS = 300_000;
@@ -96,8 +98,8 @@ class Schedule {
 }
 
 describe("an inbox under random schedules", () => {
-  test(`is that of the server after ${SCHEDULES} of them`, { timeout: 600_000 }, async () => {
-    for (let seed = FIRST; seed < FIRST + SCHEDULES; seed += 1) {
+  test(`is that of the server after ${SCHEDULES} of them`, { timeout: 3_600_000 }, async () => {
+    for (const seed of [...KNOWN, ...Array.from({ length: SCHEDULES }, (_, n) => FIRST + n)]) {
       try {
         await new Schedule(seed).run();
       } catch (error) {
