@@ -10,7 +10,7 @@ from functools import cache
 import httpx._config
 import httpx._transports.default
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.folders import keep_in_memory
 
@@ -29,7 +29,7 @@ LONGEST = (
 )
 """Modules with tests of many seconds, the longest first. A process that has one left at the end would work alone."""
 
-settings.register_profile("tests", deadline=None)
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")  # none may depend on the speed of the machine
 
 

@@ -1,9 +1,9 @@
 """The server of an attack: the command line of Tidings on asyncio's own event loop, each of whose callbacks is timed.
 
-Run as a program with the arguments of ``tidings``. It answers the lines ``reset``, ``report``, ``sample NAME``, ``burn MS``
-and ``hold MIB`` on its standard input with a line of JSON each, after :data:`MARK`, on its standard output. ``sample`` tells
-the value of a metric now, not a second ago as ``/metrics`` may. The last two plant faults that the probe must find: a
-callback of so much processor time, and memory that is kept.
+Run as a program with the arguments of ``tidings``. It answers the lines ``reset``, ``rescale``, ``report``, ``sample NAME``,
+``burn MS`` and ``hold MIB`` on its standard input with a line of JSON each, after :data:`MARK`, on its standard output.
+``sample`` is the value of a metric now, not a second ago as ``/metrics`` may be. The last two plant faults that the probe
+must find: a callback of so much processor time, and memory that is kept.
 """
 
 import asyncio
@@ -58,14 +58,17 @@ class Meter:
 
     def report(self) -> dict[str, Any]:
         """What was measured, the times scaled to the machine that the bounds were chosen on."""
-        scale = max(self.scale, _scale())  # processors change their pace
         return {
             "memory_mib": (_memory_kib("VmHWM") - self.before_kib) / _KIB_PER_MIB,
-            "turn_ms": self.turn_s * 1_000 / scale,
-            "pass_ms": self.pass_s * 1_000 / scale,
+            "turn_ms": self.turn_s * 1_000 / self.scale,
+            "pass_ms": self.pass_s * 1_000 / self.scale,
             "what": self.what,
-            "scale": scale,
+            "scale": self.scale,
         }
+
+    def rescale(self) -> None:
+        """Take the pace of this machine now for its scale, if it is slower than before."""
+        self.scale = max(self.scale, _scale())
 
     def timed_run(self, handle: events.Handle) -> None:
         """Run a callback as the loop does, timed."""
@@ -145,6 +148,8 @@ def _obey(loop: asyncio.AbstractEventLoop, kept: list[bytearray]) -> None:
         command, _, argument = line.partition(" ")
         if command == "reset":
             METER.reset()
+        elif command == "rescale":
+            METER.rescale()
         elif command == "burn":
             loop.call_soon_threadsafe(_burn, float(argument))
         elif command == "hold":
