@@ -6,6 +6,7 @@ import signal
 import ssl
 from collections.abc import Generator
 from functools import cache
+from typing import Any
 
 import httpx._config
 import httpx._transports.default
@@ -34,8 +35,10 @@ settings.load_profile("tests")  # none may depend on the speed of the machine
 
 
 @cache
-def _trust(verify: ssl.SSLContext | str | bool, environment: tuple[str | None, ...]) -> ssl.SSLContext:
-    return httpx._config.create_ssl_context(verify)
+def _trust(
+    verify: ssl.SSLContext | str | bool, cert: Any, trust_env: bool, _: tuple[str | None, ...]
+) -> ssl.SSLContext:
+    return httpx._config.create_ssl_context(verify, cert, trust_env)
 
 
 def share_certificates() -> None:
@@ -43,11 +46,10 @@ def share_certificates() -> None:
     processor time."""
 
     def trust(
-        verify: ssl.SSLContext | str | bool = True, cert: None = None, trust_env: bool = True
+        verify: ssl.SSLContext | str | bool = True, cert: Any = None, trust_env: bool = True
     ) -> ssl.SSLContext:
-        assert cert is None
-        assert trust_env
-        return _trust(verify, tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+        named = tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+        return _trust(verify, cert, trust_env, named)
 
     setattr(httpx._transports.default, "create_ssl_context", trust)  # noqa: B010 - it has a type of its own
 
