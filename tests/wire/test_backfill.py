@@ -1,6 +1,7 @@
 """``POST /v1/admin/backfill`` and ``GET /v1/admin/jobs/{id}``: feeds that are built from stored events."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from tests.wire.people import KEY, SETTINGS, bearer, event
 from tidings.client import Client
 
 GROWTH_MIB = 64
+PATIENCE_S = 60
+"""Seconds after which a job that does not end fails its test."""
 DAY = timedelta(days=1)
 
 
@@ -43,10 +46,22 @@ def feed(app: httpx.Client, user: str) -> list[str]:
     return [item["event_id"] for item in items]
 
 
+def patience() -> Callable[[object], None]:
+    """A check that fails PATIENCE_S from now, to be made while a job runs."""
+    limit = time.monotonic() + PATIENCE_S
+
+    def check(job: object) -> None:
+        assert time.monotonic() < limit, f"after {PATIENCE_S} s still {job}"
+
+    return check
+
+
 def ended(app: httpx.Client, began: httpx.Response) -> dict[str, Any]:
     """The job of this response at its end."""
     job: dict[str, Any] = began.json()
+    running = patience()
     while job["state"] == "running":
+        running(job)
         job = app.get(f"/v1/admin/jobs/{job['job_id']}").json()
     assert job["state"] == "done"
     return job
@@ -83,7 +98,9 @@ def test_the_python_client_backfills_all_users(app: httpx.Client) -> None:
     app.put("/v1/users/vera/follows/club:b", json={"backfill": 0})
     with Client(str(app.base_url), api_key=KEY) as client:
         job = client.backfill(5, all_users=True, notify=True)
+        running = patience()
         while job.state == "running":
+            running(job)
             job = client.job(job.job_id)
         assert (job.user_id, job.state) == (None, "done")
         assert job.created_count >= 2
