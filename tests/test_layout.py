@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, get_args
 
 import pytest
 
-from tidings import backfills, endpoint_commands, inbox_commands, model, ports, user_merges
+from tidings import backfills, display_names, endpoint_commands, inbox_commands, model, ports, user_merges
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src" / "tidings").rglob("*.py"))
@@ -49,6 +49,7 @@ CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
     ports.Health: (),
     ports.Preparation: (),
     ports.PreferencesViews: (model.SetNotificationType, model.SetPreferences, endpoint_commands.Unsubscribe),
+    display_names.DisplayNames: (display_names.SetDisplayName,),
     ports.EndpointViews: (
         endpoint_commands.AddEndpoint,
         endpoint_commands.ConfirmEndpoint,
@@ -83,7 +84,7 @@ STATEMENT = re.compile(
 
 SAME_THINGS = """
 Acted Action ActivityGroup ActivityGroupPage ActivityPage BackfillJob BlockedUser BlocksPage Condition DateRange
-DeadLetter Decision Endpoint Endpoints Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadFrame
+DeadLetter Decision DisplayName Endpoint Endpoints Event Explanation FeedGroup FeedGroupPage FeedItem FeedPage FeedReadFrame
 FeedReadResult FieldError FollowedTopic Following FollowsPage Frame GroupWindow InboxChanges InboxPage
 InboxUpdateResult MergeCounts MergeJob MutedTopic MutesPage NewCount NewEvent Notification Parts Person Preferences
 PreviousRank QuietHours ReadAllResult ReadFrame Reason Receipt Receipts Reminder ReminderResult RemindersPage RetractedFrame

@@ -48,7 +48,9 @@ Audience = Annotated[
 ]
 EventKey = Annotated[str, visible(255)]
 """An idempotency key. A control character could make it equal to the digest input of another kind of key."""
-Label = Annotated[str, Meta(max_length=500)]
+MAX_LABEL = 500
+"""Characters of a name or a title."""
+Label = Annotated[str, Meta(max_length=MAX_LABEL)]
 Text = Annotated[str, Meta(max_length=5_000)]
 Message = Annotated[str, Meta(min_length=1, max_length=1_000)]
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -261,6 +263,7 @@ def accept(given: EventInput, now: int, scope: str = "", defaults: EventDefaults
         *_idempotency(given, scope),
         visibility=BY_NAME[visibility],
         notify=_mode(given, now - created_at, defaults),
+        actor_name=given.actor_name,
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from tidings.actions import Acted
 from tidings.backfills import Backfill
+from tidings.display_names import SetDisplayName
 from tidings.endpoint_commands import (
     AddEndpoint,
     ConfirmEndpoint,
@@ -55,7 +56,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     1970. ``topics`` has the extra topics only; the actor's and the object's are implied. With an idempotency ``key`` (16
     bytes) a repetition stores nothing and gets the first receipt; the same key with another ``fingerprint`` (8 bytes) is
     refused. With an ``audience`` it is a broadcast: to EVERYONE, or to the followers of a topic, and can be materialised
-    until ``expires_at`` (milliseconds).
+    until ``expires_at`` (milliseconds). ``actor_name`` is the one in the body.
     """
 
     actor_id: str
@@ -72,6 +73,7 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     expires_at: int = 0
     visibility: Visibility = Visibility.PUBLIC
     notify: NotifyMode = NotifyMode.UNREAD
+    actor_name: str | None = None
 
     def all_topics(self) -> tuple[str, ...]:
         """Every topic this event belongs to: its actor, its object, then the extra ones, each once."""
@@ -285,6 +287,7 @@ Command = (
     | MaterializeBroadcasts
     | SetNotificationType
     | SetPreferences
+    | SetDisplayName
     | AddEndpoint
     | ConfirmEndpoint
     | Unsubscribe
@@ -408,7 +411,8 @@ class InboxRow(NamedTuple):
     its last change; ``unread_seq`` that at which it last became unread. ``body`` is the JSON of its newest event, empty in
     a tombstone; ``others`` the bodies of up to SAMPLE_ACTORS - 1 older ones by other actors, newest first; ``event_ids``
     the newest SAMPLE_ITEMS, newest first. ``size`` items by ``actor_count`` actors. Times in milliseconds, None if it has
-    not happened; ``opened_at`` is the ``created_at`` of its first event.
+    not happened; ``opened_at`` is the ``created_at`` of its first event. ``actor_names`` are the display names of now of
+    the actors of ``body`` and ``others``, None for those without one.
     """
 
     id: str
@@ -429,6 +433,7 @@ class InboxRow(NamedTuple):
     snoozed_until: int | None = None
     pinned_at: int | None = None
     acted: Acted | None = None
+    actor_names: tuple[str | None, ...] = ()
 
     @property
     def listed(self) -> bool:

@@ -96,6 +96,7 @@ class NotificationReader:
         """A page of notifications with the exact counts of the same moment. Raises BadParameter."""
         question = f"inbox|{user}|{unread_only}|{type}|{state}"
         before = self._cursors.read(cursor, question)
+        tag = await self._wording.tag(user)
         page = await self._taken_up(
             user, lambda: self._store.inbox(user, limit, before, unread_only, type, state)
         )
@@ -103,15 +104,16 @@ class NotificationReader:
         at = page.next_order if kept == len(page.rows) else page.rows[kept - 1].order
         following = None if at is None else self._cursors.make(at, question)
         body = head + continuation(following)
-        return Reply(body + self._heads(page.counts) + b"}", following, await self._etag(user, page.counts))
+        return Reply(body + self._heads(page.counts) + b"}", following, self._etag(page.counts, tag))
 
     async def one(self, user: str, id: str) -> Reply:
         """One notification, archived or not. Raises NotFound if it is not this user's, or a tombstone."""
+        tag = await self._wording.tag(user)
         page = await self._taken_up(user, lambda: self._store.inbox(user, 1, None, state="all", id=id))
         if not page.rows:
             raise NotFound("no such notification")
         (item,) = await self._wording.items(user, page.rows)
-        return Reply(item, None, await self._etag(user, page.counts))
+        return Reply(item, None, self._etag(page.counts, tag))
 
     async def thread(self, user: str, id: str) -> str:
         """The topic of a notification's object, which a user mutes to get no more of it. Raises NotFound as ``one``."""
@@ -127,7 +129,11 @@ class NotificationReader:
         erasures = self._store.erasures.begun
         since = beginning if isinstance(beginning, int) else await self._seq(user, beginning)
 
+        tag = ""
+
         async def read() -> InboxChanges:
+            nonlocal tag
+            tag = await self._wording.tag(user)
             return await self._taken_up(user, lambda: self._store.inbox_since(user, since, limit), erasures)
 
         changes = await read()
@@ -136,8 +142,7 @@ class NotificationReader:
                 changes = await _awaited(news, since, read, wait_s)
         head, kept = join(await self._wording.items(user, changes.rows), ())
         body = head + _progress(_first(changes, kept))
-        etag = await self._etag(user, changes.counts)
-        return Reply(body + self._heads(changes.counts) + b"}", None, etag)
+        return Reply(body + self._heads(changes.counts) + b"}", None, self._etag(changes.counts, tag))
 
     async def _seq(self, user: str, since: str | SinceTime) -> int:
         await self._counts(user)  # materialises a pending broadcast
@@ -147,14 +152,16 @@ class NotificationReader:
 
     async def etag(self, user: str) -> str:
         """The entity tag of the current inbox."""
-        return await self._etag(user, await self._counts(user))
+        tag = await self._wording.tag(user)
+        return self._etag(await self._counts(user), tag)
 
     async def unread_count(self, user: str, type: Choice[str] | None = None) -> Reply:
         """The exact unread counts, of some types or of all, and their seq."""
+        tag = await self._wording.tag(user)
         counts = await self._counts(user)
         if type is not None:
             (counts,) = await self._store.counts([user], type)
-        return Reply(b"{" + counted(counts, counts.seq) + b"}", None, await self._etag(user, counts))
+        return Reply(b"{" + counted(counts, counts.seq) + b"}", None, self._etag(counts, tag))
 
     async def explain(self, user: str, event_id: str, full: bool) -> Reply:
         """Why a user was notified of an event, or was not; who blocked them only in ``full``. Raises NotFound."""
@@ -206,8 +213,8 @@ class NotificationReader:
         epoch = _encode(self._epoch)
         return b',%b,"read_up_to":%d,"epoch":%b' % (counted(counts, counts.seq), counts.read_up_to, epoch)
 
-    async def _etag(self, user: str, counts: InboxCounters) -> str:
-        return f'W/"{self._epoch}.{counts.seq}{await self._wording.tag(user)}"'
+    def _etag(self, counts: InboxCounters, tag: str) -> str:
+        return f'W/"{self._epoch}.{counts.seq}{tag}"'
 
 
 async def _awaited(

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, Watched
 from tidings.backfills import BackfillJob
+from tidings.display_names import DisplayNames
 from tidings.errors import KeyReused
 from tidings.event_counts import Dimension, EventSelection, KeyCounts, PointCounts, Points
 from tidings.filters import EVERYTHING, ActivityOf, Choice, FeedFilter, FeedOf
@@ -581,6 +582,7 @@ class Store(
     Health,
     Preparation,
     PreferencesViews,
+    DisplayNames,
     EndpointViews,
     DeliveryQueue,
     UnsentDeliveries,

@@ -10,6 +10,7 @@ import msgspec
 
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
+from tidings.display_names import SetDisplayName
 from tidings.errors import FieldError, InvalidFields, NotFound, Unavailable
 from tidings.field_errors import MAX_FIELD_ERRORS, escape
 from tidings.model import CommandResult, SetNotificationType, SetPreferences
@@ -81,6 +82,14 @@ class PreferencesService:
             "muted_topics": await self._store.muted(user),
         }
         return _encode(shown)
+
+    async def set_display_name(self, user: str, name: str) -> None:
+        """Give a user a display name."""
+        await self._log.submit(SetDisplayName(user, name))
+
+    async def display_name(self, user: str) -> str | None:
+        """The newest known display name of a user."""
+        return await self._store.display_name(user)
 
     async def prefer(
         self, user: str, wanted: Preferences, muted: Sequence[str] | None, only: Preferences | None = None

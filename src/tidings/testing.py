@@ -109,4 +109,5 @@ def event(
         fingerprint,
         visibility=visibility,
         notify=NotifyMode.SINGLE if actions and notify is NotifyMode.UNREAD else notify,
+        actor_name=name,
     )

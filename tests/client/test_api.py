@@ -51,6 +51,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "explain": ("1",),
     "set_preferences": (Preferences(),),
     "change_preferences": ({"locale": None},),
+    "set_display_name": ("Bob",),
     "set_reminder": (
         "key",
         NewReminder(type="due", object_type="m", object_id="1", user_ids=("bob",), after_s=60),

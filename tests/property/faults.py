@@ -41,6 +41,7 @@ from tidings.model import (
     LogEntry,
     MarkFeedRead,
     MarkFeedUnread,
+    NewEvent,
     Page,
     Published,
     UndoMarkFeedRead,
@@ -367,7 +368,24 @@ class Splitting(MemoryStore):
         )
 
 
+class Forgetful(MemoryStore):
+    """Takes the name of the last event for the newest, whatever its time."""
+
+    def _name_actor(self, event: NewEvent) -> None:
+        self._display_names.pop(event.actor_id, None)
+        super()._name_actor(event)
+
+
+class Nominal(MemoryStore):
+    """Shows the names that were published."""
+
+    def _display_name(self, user: str) -> str | None:
+        return None
+
+
 FAULTS: dict[type[MemoryStore], tuple[st.SearchStrategy[Draft], ...]] = {
+    Forgetful: (publishes(),),
+    Nominal: (publishes(),),
     Drifting: (publishes(),),
     Splitting: (publishes(),),
     Unmasked: (masks, publishes()),

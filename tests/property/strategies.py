@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tidings.actions import ActedBy
 from tidings.activity_scope import EVERYBODY
 from tidings.backfills import Backfill
+from tidings.display_names import SetDisplayName
 from tidings.endpoint_commands import (
     AddEndpoint,
     ConfirmEndpoint,
@@ -153,6 +154,7 @@ def events(draw: st.DrawFn) -> Callable[[int], NewEvent]:
     extra = tuple(draw(st.lists(st.sampled_from(EXTRA), max_size=2)))
     age, key, print_ = draw(ages), draw(keys), draw(st.sampled_from((b"a", b"a", b"b")))
     visibility, mode = draw(visibilities), draw(modes)
+    name = draw(st.sampled_from((None, actor, actor, actor.title())))
     return lambda now: event(
         actor,
         verb,
@@ -160,7 +162,7 @@ def events(draw: st.DrawFn) -> Callable[[int], NewEvent]:
         targets=targets,
         topics=extra,
         at=now - age,
-        name=actor,
+        name=name,
         visibility=visibility,
         notify=mode,
         key=key,
@@ -375,6 +377,7 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (1, fixed(st.just(RetryDeadLetters()))),
     (1, resent),
     (2, reminds()),
+    (2, fixed(st.builds(SetDisplayName, users, st.sampled_from(("Any", "One"))))),
     (3, fires()),
     (1, fixed(st.builds(CancelReminder, reminder_keys))),
     (2, erasures),
@@ -413,4 +416,5 @@ def _shown_event(event: NewEvent) -> str:
     audience = f" for {event.audience} until {event.expires_at}" if event.audience else ""
     idempotency = f" key {event.key!r} {event.fingerprint!r}" if event.key else ""
     to = f"to {event.targets} in {event.topics} at {event.created_at} {event.visibility.name}{idempotency}{audience}"
-    return f"<{event.actor_id} {event.verb} {about} {to}>"
+    name = f" as {event.actor_name}" if event.actor_name else ""
+    return f"<{event.actor_id}{name} {event.verb} {about} {to}>"

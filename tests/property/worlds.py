@@ -330,12 +330,13 @@ class World:
         """What is to come, and when the next of it is due, deliveries included."""
         return self.read(self.store.reminders(None, ALL)), self.read(self.store.next_due())
 
-    def preferences(self, user: str) -> tuple[Preferences, list[str], list[Endpoint]]:
-        """What a user wants, what is hidden from them, and where they are reached."""
+    def preferences(self, user: str) -> tuple[Preferences, list[str], list[Endpoint], str | None]:
+        """What a user wants, what is hidden from them, where they are reached, and their name."""
         hidden = self.read(self.store.muted(user)) + self.read(self.store.blocked(user, ALL))
         hidden = [_plain(name.encode()).decode() for name in hidden]
         endpoints = self.read(self.store.endpoints(user))
-        return self.read(self.store.preferences(user)), sorted(hidden), endpoints
+        name = self.read(self.store.display_name(user))
+        return self.read(self.store.preferences(user)), sorted(hidden), endpoints, name
 
     def types(self) -> dict[str, Rule]:
         """What is declared."""

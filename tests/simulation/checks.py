@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from tests.checkers import audience, inboxes, ledger, streams
 from tests.checkers.adapters import ALL, places, whole_inbox
@@ -14,6 +15,12 @@ from tidings.event_json import feed_item
 from tidings.filters import FeedFilter
 from tidings.projections.notification_rendering import NotificationRenderer
 
+
+class _Named(msgspec.Struct):
+    actor_name: str | None = None
+
+
+_named = msgspec.json.Decoder(_Named).decode
 _notification = msgspec.json.Decoder(Notification).decode
 _feed_item = msgspec.json.Decoder(FeedItem).decode
 
@@ -136,11 +143,21 @@ def device_agrees(device: Device, truth: Truth) -> None:
     shown = truth.listed(device.user)
     held = device.fold.items
     for kept, fresh in zip(held, shown, strict=False):
-        assert kept == fresh, f"{device.name} shows {kept}, the list says {fresh}"
+        assert _named_as(fresh, kept) == fresh, f"{device.name} shows {kept}, the list says {fresh}"
     if device.fold.complete:
         assert len(held) == len(shown), f"{device.name} shows {len(held)} items, the list has {len(shown)}"
     else:
         assert len(held) <= len(shown), f"{device.name} shows {len(held)} items, the list has {len(shown)}"
+
+
+def _named_as(fresh: Notification, kept: Notification) -> Notification:
+    """What a device shows, with the names of a fresh list: a new display name sends no frame, and so no new text."""
+    if kept.parts == fresh.parts and kept.actor_name == fresh.actor_name:
+        return kept
+    ids = [[actor.id for actor in one.parts.actors] for one in (kept, fresh)]
+    assert ids[0] == ids[1], f"other actors in {kept} than in {fresh}"
+    parts = replace(kept.parts, actors=fresh.parts.actors)
+    return replace(kept, parts=parts, actor_name=fresh.actor_name, message=fresh.message)
 
 
 def told_everything(device: Device, world: World) -> None:
@@ -197,12 +214,23 @@ def feeds_are_whole(world: World, truth: Truth) -> None:
         assert fed == positions, f"{user} has {sorted(fed)} in the feed, and hears of {sorted(positions)}"
 
 
+def _names_are_the_newest(world: World, truth: Truth) -> None:
+    """The name of a user is that of their newest event."""
+    newest = {entry.actor_id: entry for entry in sorted(truth.log, key=lambda entry: entry.key)}
+    for user in world.users:
+        name = at_once(world.store.display_name(user))
+        said = _named(newest[user].body).actor_name if user in newest else None
+        assert name == said, f"{user} is called {name}, the newest event says {said}"
+
+
 def store_is_sound(world: World, truth: Truth) -> None:
     """I1, I2, I3, I6: what was acknowledged is there, once; inboxes and their counts are true to their rows."""
     log = places(truth.log)
     acked = [place for place in world.acked if place.event_id not in world.retracting]
     ledger.exactly_once(acked, log)
     ledger.idempotent(world.replies)
+    if "retract" not in world.plan.acts:  # a name stays when the event that brought it is retracted
+        _names_are_the_newest(world, truth)
     ids = {place.position: place.event_id for place in log}
     for user in world.users:
         items, counts = at_once(whole_inbox(world.store, user))

@@ -25,6 +25,10 @@ VERBS = (*PLAIN, "poke", "reply")
 """What is posted. Some pokes are not told, and replies go to followers too, whom no hint names: the hub then looks at
 everybody."""
 
+ORDINALS = ("first", "second")
+NAMED = 5
+"""Requests to publish after which all actors have other names."""
+
 Act = Callable[[World], Coroutine[Any, Any, None]]
 
 
@@ -204,7 +208,10 @@ async def erase(world: World) -> None:
 
 
 def _event(world: World, verb: str, thing: str, **more: Any) -> dict[str, Any]:
-    return {"actor_id": world.anybody(), "verb": verb, "object_type": "thing", "object_id": thing} | more
+    actor = world.anybody()
+    name = f"{actor} the {ORDINALS[len(world.keys) // NAMED % len(ORDINALS)]}"
+    about = {"verb": verb, "object_type": "thing", "object_id": thing}
+    return {"actor_id": actor, "actor_name": name} | about | more
 
 
 async def _publish(world: World, verb: str, thing: str, **more: Any) -> None:

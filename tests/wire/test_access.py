@@ -70,6 +70,7 @@ BODIES: dict[str, Any] = {
     "/v1/notifications/read-all": {},
     UNDO: {"undo": "made up"},
     "/v1/preferences": {},
+    "/v1/users/{user_id}/name": {"name": "Olga"},
     "/v1/admin/types/{type}": {},
     "/v1/reminders/{key}": REMINDER,
     "/v1/broadcasts": event(audience="club:access"),

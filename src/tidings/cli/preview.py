@@ -52,6 +52,11 @@ class _Types(NamedTuple):
 
     rules: Rules
 
+    @property
+    def renames(self) -> int:
+        """Nobody has another name than in the event."""
+        return 0
+
     async def preferences(self, user: str) -> Preferences:
         """Those of a user without any."""
         return DEFAULT_PREFERENCES

@@ -397,6 +397,16 @@ class Api(FeedCalls):
     # --- users ------------------------------------------------------------------------------------------------
 
     @operation
+    def display_name(self, *, user: str | None = None) -> Call[replies.DisplayName]:
+        """The newest known display name of a user."""
+        return call("GET", self._path(user, "name"), replies.DisplayName)
+
+    @operation
+    def set_display_name(self, name: str, *, user: str | None = None) -> Call[replies.DisplayName]:
+        """Give a user a display name, which notifications show from now on. It needs an API key."""
+        return call("PUT", self._path(user, "name"), replies.DisplayName, body={"name": name})
+
+    @operation
     def export(self, *, user: str | None = None) -> Call[list[dict[str, Any]]]:
         """Export all stored data of a user, each record with its ``kind``."""
         return Call(ClientRequest("GET", self._path(user, "export")), _records)

@@ -115,6 +115,13 @@ class FollowsPage(Struct, frozen=True):
     has_more: bool = False
 
 
+class DisplayName(Struct, frozen=True):
+    """The newest known display name of a user, None without one."""
+
+    user_id: str
+    name: str | None = None
+
+
 class MutedTopic(Struct, frozen=True):
     """A topic that is muted."""
 

@@ -134,6 +134,11 @@ class RenderingFacts(Protocol):
         """The types of notifications as declared now."""
         ...
 
+    @property
+    def renames(self) -> int:
+        """Changes of display names so far that rows may show."""
+        ...
+
     async def preferences(self, user: str) -> Preferences:
         """The preferences of a user."""
         ...
@@ -177,9 +182,11 @@ class NotificationRenderer:
         return preferences.locale or self._locale
 
     async def tag(self, user: str) -> str:
-        """A tag that changes when the text of a user's rows may change while the rows do not; "" while it cannot."""
-        mark = self._current().mark
-        return f".{mark}.{await self.locale(user)}" if mark else ""
+        """A tag that changes when the text of a user's rows may change while the rows do not; "" while it cannot. Read
+        before the rows: after them, it could be that of a later text."""
+        renames, mark = self._store.renames, self._current().mark
+        named = f".n{renames}" if renames else ""
+        return f"{named}.{mark}.{await self.locale(user)}" if mark else named
 
     def item(self, row: InboxRow, locale: str) -> bytes:
         """The JSON item of a row; that of a retracted one is ``{"id", "seq", "deleted": true}``."""
@@ -199,7 +206,7 @@ class NotificationRenderer:
                 event.title or None,
                 event.description or None,
                 event.url,
-                event.actor_name,
+                people[0].name,
                 event.actor_image,
                 event.object_title,
                 event.object_image,
@@ -302,12 +309,13 @@ def _acted(acted: Acted | None) -> _ShownActed | None:
 
 
 def _people(row: InboxRow, event: _RenderedEvent) -> list[_Person]:
-    """The actors whose names are stored, newest first."""
-    people = [_Person(event.actor_id, event.actor_name, event.actor_image)]
-    for body in row.others[: SAMPLE_ACTORS - 1]:
-        actor = _actor(body)
-        people.append(_Person(actor.actor_id, actor.actor_name, actor.actor_image))
-    return people
+    """The newest actors of a row, newest first, with their names of now. Those without one have that of the event."""
+    actors: list[_RenderedEvent | _Actor] = [event, *map(_actor, row.others[: SAMPLE_ACTORS - 1])]
+    names = row.actor_names or (None,) * len(actors)
+    return [
+        _Person(one.actor_id, name or one.actor_name, one.actor_image)
+        for one, name in zip(actors, names, strict=False)
+    ]
 
 
 def _named(row: InboxRow, people: list[_Person]) -> tuple[list[_Person], int]:

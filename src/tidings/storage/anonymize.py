@@ -102,6 +102,11 @@ def text_without(body: bytes, user: str, alias: str) -> bytes:
     return msgspec.json.encode(fields)
 
 
+def is_of_another(body: bytes, stored: bytes) -> bool:
+    """Whether the JSON of an event has another actor than it was stored with."""
+    return _event(body).actor_id != _event(stored).actor_id
+
+
 def people(reminder: Reminder) -> frozenset[str]:
     """All users whom a reminder names: its recipients, and the actor, the object and the topics of its event."""
     event = _event(reminder.event)

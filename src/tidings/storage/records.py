@@ -1,6 +1,6 @@
 """The records of a user's export: one form for every back-end. Each has a ``kind``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -34,6 +34,12 @@ def notification(row: InboxRow, event_ids: Sequence[str]) -> Record:
         "event": msgspec.Raw(row.body or b"null"),
         "event_ids": event_ids,
     }
+
+
+def display_name(name: str | None) -> Iterator[Record]:
+    """The display name of a user who has one."""
+    if name is not None:
+        yield {"kind": "display_name", "name": name}
 
 
 def feed_read_all(up_to: int, at: int, activity: str | None) -> Record:

@@ -8,6 +8,7 @@ import msgspec
 from tests.backends import SMALL
 from tests.checkers import traces
 from tests.unit.storage.inside import Inside
+from tidings.display_names import SetDisplayName
 from tidings.endpoint_commands import AddEndpoint, RemoveEndpoint
 from tidings.filters import FeedFilter
 from tidings.model import (
@@ -29,7 +30,8 @@ from tidings.testing import START_MS, event
 PERSON, NAME = "user-4711-quillfeather", "Xanthe Quillfeather-Okoro"
 ADDRESSES = ("xanthe@old.example", "xanthe@now.example")
 KEYS = ("reminder-of-xanthe", "gone-of-xanthe")
-WORDS = (PERSON, NAME, *ADDRESSES, *KEYS)
+OTHER_NAME = "Zephyrine Nightjar-Adeyemi"
+WORDS = (PERSON, NAME, OTHER_NAME, *ADDRESSES, *KEYS)
 
 
 def reminder(key: str) -> Reminder:
@@ -61,7 +63,7 @@ def live(inside: Inside) -> None:
             )
         )
         if n % 10 == 0:
-            inside.write(Retract(id))
+            inside.write(Retract(id), SetDisplayName(PERSON, OTHER_NAME))
     inside.write(AddEndpoint(Endpoint("ep-2", PERSON, "email", ADDRESSES[1])), RemoveEndpoint(PERSON, "ep-1"))
     inside.write(
         CancelReminder(KEYS[1]), SetBlock(PERSON, "user:other-3"), SetMute("other-4", f"user:{PERSON}")
@@ -73,7 +75,13 @@ def test_an_erased_person_is_not_in_any_file(tmp_path: Path) -> None:
     was checked after the erasure: while it is open, and after it was closed."""
     with Inside.opened(tmp_path, SMALL) as inside:
         live(inside)
-        assert {word for _, word in traces.found(tmp_path, WORDS)} >= {PERSON, NAME, ADDRESSES[1], KEYS[0]}
+        assert {word for _, word in traces.found(tmp_path, WORDS)} >= {
+            PERSON,
+            NAME,
+            OTHER_NAME,
+            ADDRESSES[1],
+            KEYS[0],
+        }
         inside.write(EraseUser(PERSON))
         inside.run(inside.store.check())
         assert traces.found(tmp_path, WORDS) == []

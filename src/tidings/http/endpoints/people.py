@@ -9,13 +9,14 @@ from msgspec import UNSET, Meta, UnsetType
 from tidings.batches import split
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields
-from tidings.events import Id, Topic
+from tidings.events import MAX_LABEL, Id, Topic
 from tidings.field_errors import MAX_FIELD_ERRORS, FieldCheck
 from tidings.http import schemas
 from tidings.http.body import check_media, read_body
 from tidings.http.conditional import page
 from tidings.http.params import CURSOR, DEFAULT_PAGE, Cursor, ForUser, Limit, Params
 from tidings.http.routing import JSON, NDJSON, Access, RequestContext, Response, Route, batch_body
+from tidings.http.schemas_users import DisplayName
 from tidings.turns import Turn
 from tidings.validation import decode
 
@@ -37,6 +38,12 @@ class Pair(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
 
 
 _pair = msgspec.json.Decoder(Pair)
+
+
+class NameBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The display name of a user."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_LABEL)]
 
 
 class UnfollowQuery(Params):
@@ -171,6 +178,19 @@ async def topic(call: RequestContext[ForUser, None]) -> Response:
     return Response((await call.services.reader.topic(call.path["topic"], call.user or None)).body)
 
 
+async def name(call: RequestContext[Params, None]) -> Response:
+    """The newest known display name of a user."""
+    known = await call.services.preferences.display_name(call.user)
+    return Response(msgspec.json.encode(DisplayName(user_id=call.user, name=known)))
+
+
+async def set_name(call: RequestContext[Params, NameBody]) -> Response:
+    """Give a user a display name. A user's own token may not: another name could deceive other users."""
+    user, name = call.path["user_id"], call.body.name
+    await call.services.preferences.set_display_name(user, name)
+    return Response(msgspec.json.encode(DisplayName(user_id=user, name=name)))
+
+
 async def export(call: RequestContext[Params, None]) -> Response:
     """All stored data of a user."""
     lines = (line async for line in call.services.reader.export(call.user))
@@ -186,6 +206,7 @@ async def erase(call: RequestContext[Params, None]) -> Response:
 _FOLLOW = "/v1/users/{user_id}/follows/{topic}"
 _MUTE = "/v1/users/{user_id}/mutes/{topic}"
 _BLOCK = "/v1/users/{user_id}/blocks/{other_id}"
+_NAME = "/v1/users/{user_id}/name"
 _TAG = "Topics and follows"
 
 ROUTES = (
@@ -313,6 +334,25 @@ ROUTES = (
         tag=_TAG,
         query=NamesQuery,
         reply=schemas.BlocksPage,
+    ),
+    Route(
+        method="GET",
+        path=_NAME,
+        handler=name,
+        access=Access.SELF_OR_ADMIN,
+        summary="The newest known display name of a user",
+        tag="Users",
+        reply=DisplayName,
+    ),
+    Route(
+        method="PUT",
+        path=_NAME,
+        handler=set_name,
+        access=Access.SERVER,
+        summary="Give a user a display name; notifications show it from now on",
+        tag="Users",
+        body=NameBody,
+        reply=DisplayName,
     ),
     Route(
         method="GET",

@@ -7,9 +7,10 @@ from itertools import count
 from typing import NamedTuple
 
 from tidings.backfills import BackfillJob
+from tidings.display_names import SetDisplayName
 from tidings.feed_changes import ACTIVITY_HISTORY, FEED_HISTORY, RETRACTION_HISTORY
 from tidings.ids import EventIds, ms_of, notification_id
-from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, Receipt, user_topic
+from tidings.model import SAMPLE_ACTORS, SAMPLE_ITEMS, InboxRow, LogEntry, NewEvent, Receipt, user_topic
 from tidings.personal_data import Reminder
 from tidings.rules import CHANNELS, MAX_BLOCKS, MAX_MUTES, READ_ALL_HISTORY, Rule, Rules
 from tidings.storage.memory.inbox import Group, Inbox
@@ -107,6 +108,8 @@ class MemoryState:
         self._erasures = 0
         self._erased: dict[int, int] = {}  # by hash of the name: the number of the last erasure
         self._writes = 0
+        self._display_names: dict[str, tuple[str, int]] = {}  # and the time of what gave it
+        self._renames = 0
         self._log: dict[int, LogEntry] = {}
         self._appended: list[tuple[int, int]] = []  # (position, key), of retracted events too
         self._next_key: dict[int, int] = {}
@@ -178,6 +181,35 @@ class MemoryState:
         """Whether the newest event of a group belongs to a topic that its user has muted."""
         return not group.deleted and bool(self._mutes(user, self._log[group.items[max(group.items)]]))
 
+    @property
+    def renames(self) -> int:
+        """Changes of display names so far."""
+        return self._renames
+
+    async def display_name(self, user: str) -> str | None:
+        """The newest known display name of a user."""
+        return self._display_name(user)
+
+    def _display_name(self, user: str) -> str | None:
+        """The newest known display name of a user."""
+        name, _ = self._display_names.get(user, (None, 0))
+        return name
+
+    def _name_actor(self, event: NewEvent) -> None:
+        _, at = self._display_names.get(event.actor_id, ("", 0))
+        if event.actor_name and event.created_at >= at:
+            self._rename(event.actor_id, event.actor_name, event.created_at)
+
+    def _rename(self, user: str, name: str, at: int) -> int:
+        changed = self._display_name(user) != name
+        self._display_names[user] = name, at
+        self._renames += changed
+        return int(changed)
+
+    def _set_display_name(self, command: SetDisplayName) -> int:
+        _, at = self._display_names.get(command.user, ("", 0))
+        return self._rename(command.user, command.name, max(at, self._clock.now()))
+
     def _row(self, person: UserState, group: Group) -> InboxRow:
         """A group as a row of the port; a tombstone has no content."""
         events = [self._log[group.items[seq]] for seq in sorted(group.items, reverse=True)]
@@ -206,6 +238,7 @@ class MemoryState:
             state.snoozed_until,
             state.pinned_at,
             state.acted,
+            tuple(map(self._display_name, list(by_actor)[:SAMPLE_ACTORS])),
         )
 
 

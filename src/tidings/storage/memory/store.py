@@ -19,6 +19,7 @@ from itertools import islice
 import msgspec
 
 from tidings.backfills import Backfill
+from tidings.display_names import SetDisplayName
 from tidings.endpoint_commands import (
     AddEndpoint,
     ConfirmEndpoint,
@@ -297,6 +298,7 @@ class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventC
         command: MaterializeBroadcasts
         | SetNotificationType
         | SetPreferences
+        | SetDisplayName
         | Unsubscribe
         | AddEndpoint
         | ConfirmEndpoint
@@ -318,6 +320,8 @@ class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventC
                 return self._declare(command)
             case SetPreferences():
                 return self._prefer(command)
+            case SetDisplayName():
+                return self._set_display_name(command)
             case Unsubscribe():
                 return self._unsubscribe(command)
             case (
@@ -393,6 +397,7 @@ class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventC
             event.notify,
         )
         self._log[key] = entry
+        self._name_actor(event)
         self._appended.append((self._position, key))
         self._announce(entry, event)
         receipt = Receipt(event_id, self._position, event.created_at)
@@ -467,6 +472,7 @@ class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventC
         if inbox.seq > inbox.born:
             self._places[hash(user)] = inbox.seq + 1
         known = self._people.pop(user, None) is not None or known
+        known = self._display_names.pop(user, None) is not None or known
         old, new = user_topic(user), user_topic(alias)
         shown = {entry.key for entry in named if old in entry.topics}
         for person in self._people.values():

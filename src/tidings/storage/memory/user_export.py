@@ -20,6 +20,7 @@ class MemoryExports(MemoryInboxes):
         person = self._peek(user)
         unread = person.inbox.counts().unread_count  # this store does not record visits
         yield {"kind": "profile", "user_id": user, "unread_count": unread, "last_visit": None}
+        yield from records.display_name(self._display_name(user))
         for entry in self._log.values():
             if entry.actor_id == user:
                 yield {"kind": "event", "event": msgspec.Raw(entry.body)}

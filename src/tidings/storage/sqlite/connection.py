@@ -196,6 +196,7 @@ def _found(connection: Db, salt: int | None) -> None:
         "cursor_key": secrets.token_bytes(32),
         "position": 0,
         "generation": 0,
+        "renames": 0,
         "retractions_deleted_to": 0,
     }
     for name, value in values.items():

@@ -4,7 +4,7 @@ import secrets
 
 from tidings.model import CommandResult, EraseUser, user_topic
 from tidings.personal_data import alias_of
-from tidings.storage.sqlite import erasure_job, preferences, reminders, user_merges
+from tidings.storage.sqlite import display_names, erasure_job, preferences, reminders, user_merges
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
@@ -37,6 +37,7 @@ def _rename(w: WriteSession, user: int, name: str, alias: str) -> None:
     w.db.execute(sql("rename_user"), (user_topic(alias), user))
     preferences.forget(w, user)
     user_merges.forget(w, user)
+    display_names.forget(w, user)
     w.db.execute(sql("delete_jobs_of_user"), (user,))
     w.db.execute(sql("delete_snoozes_of_user"), (user,))
 

@@ -16,6 +16,10 @@ from tidings.storage.sqlite.statements import sql
 _acted = msgspec.json.Decoder(Acted).decode
 
 
+_Named = tuple[bytes, str | None]
+"""The body of an event, and the display name of its actor."""
+
+
 class _Content(NamedTuple):
     """The content of a group: the keys of its first event, of its newest ones, and of the newest by each of a few actors."""
 
@@ -43,7 +47,7 @@ def _dressed(
     rows: Iterable[Row],
     marks: ReadWatermarks,
     contents: Mapping[int, _Content],
-    bodies: Mapping[int, bytes],
+    bodies: Mapping[int, _Named],
 ) -> Iterator[InboxRow]:
     text = r.writer.ids.text
     for row in rows:
@@ -59,7 +63,7 @@ def _dressed(
             row.last_change,
             row.became_unread,
             r.names.verb_text(row.type),
-            texts[0] if texts else b"",
+            texts[0][0] if texts else b"",
             seen_at,
             read_at,
             row.archived_at,
@@ -68,10 +72,11 @@ def _dressed(
             content.size,
             content.actors,
             tuple(map(text, content.keys)),
-            tuple(texts[1:]),
+            tuple([body for body, _ in texts[1:]]),
             row.snoozed_until,
             row.pinned_at,
             None if row.acted is None else _acted(row.acted),
+            tuple([name for _, name in texts]),
         )
 
 
@@ -100,7 +105,7 @@ def _keys(items: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
     return [key for _, key in items], voices[:SAMPLE_ACTORS]
 
 
-def _bodies(r: ReadSnapshot, rows: Iterable[Row], contents: Mapping[int, _Content]) -> dict[int, bytes]:
+def _bodies(r: ReadSnapshot, rows: Iterable[Row], contents: Mapping[int, _Content]) -> dict[int, _Named]:
     keys = [row.key for row in rows if row.opened is None and not row.deleted]
     keys += [key for content in contents.values() for key in content.voices]
-    return {key: body for key, _, body in r.rows(keys, "bodies")}
+    return {key: (body, name) for key, name, body in r.named_bodies(keys)}

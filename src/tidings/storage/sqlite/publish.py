@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tidings.errors import KeyReused
 from tidings.ids import COUNTER_BITS, key_at
 from tidings.model import NewEvent, Publish, Published, Receipt
-from tidings.storage.sqlite import broadcasts, hidden_ranges
+from tidings.storage.sqlite import broadcasts, display_names, hidden_ranges
 from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.recipients import BATCH_INLINE_ROWS, EventBatch, resolve_recipients
 from tidings.storage.sqlite.statements import sql
@@ -158,6 +158,7 @@ def _log(w: WriteSession, events: Sequence[NewEvent]) -> tuple[EventBatch, list[
     names.make_topics(
         [f"{e.object_type}:{e.object_id}" for e in events] + [t for e in events for t in e.topics]
     )
+    display_names.learn(w, events)
     base = w.position + 1
     rows = EventBatch(base, [], [], [], [], False)
     receipts, log, bodies = [], [], []

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tidings.model import CommandResult, Retract
-from tidings.storage.sqlite import broadcasts, feed_history, inboxes, notification_groups
+from tidings.storage.sqlite import broadcasts, display_names, feed_history, inboxes, notification_groups
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.notification_groups import ReadWatermarks, Row
 from tidings.storage.sqlite.notification_state import UnreadNumber, save
@@ -34,6 +34,7 @@ def retract(w: WriteSession, r: ReadSnapshot, command: Retract) -> CommandResult
     n = w.events.span(event.key).parts[-1]
     w.db.execute(sql("delete_event_text", n), (event.key,))
     feed_history.retracted(w, event)
+    display_names.retracted(w, event)
     broadcasts.withdraw(w, event.position)
     leave(w, r, unpack(event.targets), event.key, event.position)
     _leave_recipients(w, r, event)

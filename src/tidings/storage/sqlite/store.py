@@ -69,6 +69,7 @@ from tidings.storage.sqlite.connection import DISK_ERRORS, open_reader, open_wri
 from tidings.storage.sqlite.file_lock import FileLock
 from tidings.storage.sqlite.generations import Generations
 from tidings.storage.sqlite.group_reads import GroupReads
+from tidings.storage.sqlite.name_reads import NameReads
 from tidings.storage.sqlite.notification_state import unread_of_types
 from tidings.storage.sqlite.read_snapshot import SHORT_CHECK_STEPS, LoopSnapshot, ReadSnapshot, ReadTooLong
 from tidings.storage.sqlite.readers import APPLICATION, DELIVERIES, HUB, OPERATORS, OWN, Asker, Readers
@@ -93,7 +94,7 @@ MOST_VISITS = 10_000
 T = TypeVar("T")
 
 
-class SqliteStore(GroupReads, TrendReads, UnsentReads, BackfillReads, UserMergeReads):
+class SqliteStore(GroupReads, TrendReads, UnsentReads, BackfillReads, UserMergeReads, NameReads):
     """A complete :class:`tidings.ports.Store` in one file. Use :meth:`open`."""
 
     def __init__(

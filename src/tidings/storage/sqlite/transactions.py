@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from tidings.backfills import Backfill
+from tidings.display_names import SetDisplayName
 from tidings.endpoint_commands import ResendDelivery, Unsubscribe
 from tidings.errors import KeyReused
 from tidings.inbox_commands import (
@@ -42,6 +43,7 @@ from tidings.storage.sqlite import (
     backfills,
     broadcast_delivery,
     deliveries,
+    display_names,
     endpoints,
     erasure,
     fanout_queue,
@@ -65,6 +67,7 @@ does not count, because its transactions are bounded by their events, and more c
 
 _Personal = (
     SetPreferences
+    | SetDisplayName
     | Unsubscribe
     | endpoints.EndpointCommand
     | SetReminder
@@ -143,6 +146,8 @@ def _change_personal(w: WriteSession, r: ReadSnapshot, command: _Personal) -> Ou
     match command:
         case SetPreferences():
             return preferences.prefer(w, r, command)
+        case SetDisplayName():
+            return display_names.set_name(w, command)
         case Unsubscribe():
             return preferences.unsubscribe(w, r, command)
         case SetReminder():

@@ -9,6 +9,7 @@ from tidings.config import KIB
 from tidings.ids import notification_id
 from tidings.storage import records
 from tidings.storage.sqlite import (
+    display_names,
     feed_history,
     inbox_counters,
     inboxes,
@@ -64,10 +65,13 @@ def export(r: ReadSnapshot, name: str, at: Place) -> tuple[list[bytes], Place | 
     return lines, Place(at.section + 1, ()) if at.section < REMINDERS + len(_SECTIONS) else None
 
 
-def _profile(r: ReadSnapshot, user: int | None, name: str) -> Iterator[bytes]:
-    profile = {"user_id": name, "unread_count": inbox_counters.one(r, user).unread_count}
+def _profile(r: ReadSnapshot, user: int | None, id: str) -> Iterator[bytes]:
+    profile = {"user_id": id, "unread_count": inbox_counters.one(r, user).unread_count}
     yield _line(kind="profile", **profile, last_visit=_last_visit(r, user))
-    for record in preferences.export(r, name):
+    name = None if user is None else display_names.of(r, user)
+    for record in records.display_name(name):
+        yield _line(**record)
+    for record in preferences.export(r, id):
         yield _line(**record)
 
 

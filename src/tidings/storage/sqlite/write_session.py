@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -37,6 +37,13 @@ INSERT_ROWS = 50
 beside a busy event loop; much longer statements gain nothing more."""
 
 ON_WRITE, ON_READ, DRAINING = 0, 1, 2
+
+
+class KnownName(NamedTuple):
+    """The row of a user in ``display_name``, or the name None without one."""
+
+    name: str | None
+    at: int
 
 
 class Settled:
@@ -72,7 +79,7 @@ class WriteSession:
     of feeds, by user, that they give. ``now`` is the time of the transaction: all its notifications have this time.
     ``failed``: the last transaction did. Deliveries are enqueued only for these ``channels``. ``scrub``: a user was erased,
     so that the write-ahead log is to be emptied; ``erasures``: the running ones; ``renamings``: the names that readers
-    replace."""
+    replace; ``display_names``: the cache of display_names.py."""
 
     def __init__(
         self,
@@ -102,6 +109,7 @@ class WriteSession:
         self.housekept_at = -math.inf
         self.swept: dict[str, tuple[int, ...]] = {}
         self.settled = Settled()
+        self.display_names: dict[int, KnownName] = {}
         self.commits = self.disordered = self._disorders = self.follower_version = self._follower_changes = 0
         self._unmerge = self._erasures_changed = self._prune = False
         self.scrub = False
@@ -137,6 +145,8 @@ class WriteSession:
         (self.broadcasting,) = self.db.one(sql("last_broadcast_expiry"))
         (self.turn,) = self.db.one(sql("last_job_order"))
         self.settled.clear()
+        self.display_names.clear()
+        self.renames = self._renames = int(self.meta("renames"))
         self.names.reload()
         self.renamings = self._renamings()
         self.erasures = self.erasures._replace(under_way=self._erasing())
@@ -157,6 +167,11 @@ class WriteSession:
         self.position += 1
         self.db.execute(sql("set_position"), (self.position,))
         return self.position
+
+    def count_renames(self, count: int) -> None:
+        """Display names changed that stored rows may show."""
+        self._renames += count
+        self.db.execute(sql("set_renames"), (self._renames,))
 
     def insert(self, name: str, rows: Sequence[tuple[apsw.SQLiteValue, ...]], n: int = 0) -> None:
         """Execute the named statement for these rows, whose columns are those of its table."""
@@ -192,6 +207,9 @@ class WriteSession:
             self.failed = False
             self.commits += 1
             self.committed = self.position
+            self.renames = (
+                self._renames
+            )  # after ``commits``: a reader of the number has a snapshot with the names
             self.names.erased.commit()
             self.disordered, self._disorders = self.disordered + self._disorders, 0
             self.follower_version, self._follower_changes = self.follower_version + self._follower_changes, 0

@@ -185,6 +185,10 @@ CREATE INDEX user_merge_target ON user_merge (target);
 CREATE TABLE preference (user INTEGER PRIMARY KEY, document BLOB NOT NULL);
 CREATE TABLE in_app_preference (user INTEGER, type INTEGER, wanted INTEGER NOT NULL, PRIMARY KEY (user, type)) WITHOUT ROWID;
 
+-- The display names of users. `at`: the time (ms) of what gave the name: the `created_at` of an event, or of the request that
+-- set it. Later events with the same name do not change the row, unless they are retracted (display_names.py).
+CREATE TABLE display_name (user INTEGER PRIMARY KEY, name TEXT NOT NULL, at INTEGER NOT NULL);
+
 -- The delivery endpoints of users; endpoints.py numbers the channels. failures: consecutive deliveries refused permanently.
 -- disabled_at: 0 while the endpoint is enabled. vouched: the application registered it. revision: the number of times that it
 -- was registered again, enabled or given another secret. previous_secret: the one before, which signs as well until

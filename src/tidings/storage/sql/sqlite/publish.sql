@@ -10,6 +10,11 @@ CREATE TABLE event_{n} (
 -- name: bodies
 SELECT e.key, e.position, e.body FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;
 
+-- name: named_bodies
+-- `bodies`, with the display names that the actors have now.
+SELECT e.key, e.position, d.name, e.body FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value
+LEFT JOIN display_name d ON d.user = e.actor WHERE e.body IS NOT NULL;
+
 -- name: events
 SELECT e.key, e.position, e.actor, e.object, e.verb, e.topics, e.targets, e.visibility, e.notify, e.body
 FROM carray(?) c CROSS JOIN event_{n} e ON e.key = c.value WHERE e.body IS NOT NULL;

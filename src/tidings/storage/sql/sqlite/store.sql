@@ -22,6 +22,9 @@ UPDATE meta SET value=? WHERE name='generation';
 -- name: set_position
 UPDATE meta SET value=? WHERE name='position';
 
+-- name: set_renames
+UPDATE meta SET value=? WHERE name='renames';
+
 -- name: meta_value
 SELECT value FROM meta WHERE name=?;
 
