@@ -41,6 +41,7 @@ class _GroupJson(msgspec.Struct, gc=False):
     unread_count: int | UnsetType
     read_at: str | UnsetType | None
     actors: tuple[str, ...]
+    actor_names: tuple[str | None, ...]
     actor_count: int
     items: list[msgspec.Raw]
     created_at: str
@@ -79,12 +80,18 @@ class GroupReader:
         """The most frequent page, cached like that of the items (``FeedReader``)."""
         known = self._first_pages.get(what.user, limit)
         position = (await self._store.head()).position  # before the version
-        version = None if known is None else await self._store.feed_version(what.user)
+        version = None if known is None else await self._version(what.user)
         if known is not None and known.version is not None and known.version == version:
             return _reply(position, known.body, known.next_cursor)
         page, body, following = await self._made(what, EVERYTHING, limit, None, ())
         self._first_pages.keep(what.user, limit, CachedPage(version, body, following), page.partial)
         return _reply(page.position, body, following, page.partial)
+
+    async def _version(self, user: str) -> object:
+        """A token of the first page of a feed and of the names in it, None if it may not be cached."""
+        renames = self._store.renames  # before the page
+        version = await self._store.feed_version(user)
+        return None if version is None else (renames, version)
 
     async def _made(
         self,
@@ -141,6 +148,7 @@ def _json(
             group.count - group.read if has_read_state else UNSET,
             read_at if has_read_state else UNSET,
             group.actors,
+            group.actor_names,
             group.actor_count,
             [msgspec.Raw(trimmed(item, fields) if fields else item) for item in items],
             newest.created_at,

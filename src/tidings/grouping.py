@@ -47,7 +47,8 @@ class GroupCursor(NamedTuple):
 
 class FeedGroup(msgspec.Struct, frozen=True, gc=False):
     """A group: its newest items, its size, and how many of its items are read. ``read_at``: when the last of them was read,
-    in milliseconds, None if not all are. ``end`` and ``top`` are the limits of its segment."""
+    in milliseconds, None if not all are. ``end`` and ``top`` are the limits of its segment. ``actor_names``: the
+    display names that ``actors`` have now, None for those without one."""
 
     verb: str
     object_type: str
@@ -60,6 +61,7 @@ class FeedGroup(msgspec.Struct, frozen=True, gc=False):
     items: tuple[FeedItem, ...]
     top: int
     end: int
+    actor_names: tuple[str | None, ...]
 
     @property
     def id(self) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.checkers.adapters import ALL, all_groups, sound_groups
 from tests.harness import Harness
+from tidings.display_names import SetDisplayName
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf, only
 from tidings.grouping import FeedGroup, GroupCursor, GroupRule
 from tidings.ids import key_at
@@ -27,6 +28,7 @@ DAILY = GroupRule(DAY_MS)
 TODAY = START_MS - START_MS % DAY_MS
 """Midnight before the start of the clock."""
 Between = Callable[[], Awaitable[None]]
+NAMED = (("alice", "Alice"), ("cy", "Cy"), ("dora", None))
 VERBS, THINGS, ACTORS = ("like", "post"), ("item:1", "item:2", "item:3"), ("alice", "cy", "dora")
 
 
@@ -208,3 +210,15 @@ def test_a_cursor_continues_below_its_place(store: Harness) -> None:
     assert first.next(12) == at
     page = store.run(store.store.feed_groups(FeedOf("bob"), EVERYTHING, 100, at, DAILY))
     assert list(page.groups) == others
+
+
+def test_groups_name_their_actors_as_they_are_called_now(store: Harness) -> None:
+    """In the order of ``actors``, None for one without a name; items keep what was published."""
+    store.publish(*(event(actor, "like", "item:1", targets=("bob",), name=name) for actor, name in NAMED))
+    for what in (FeedOf("bob"), ActivityOf("item:1")):
+        (group,) = grouped(store, what)
+        assert (group.actors, group.actor_names) == (("dora", "cy", "alice"), (None, "Cy", "Alice"))
+    store.write(SetDisplayName("alice", "Alicia"))
+    (group,) = grouped(store, FeedOf("bob"))
+    assert group.actor_names == (None, "Cy", "Alicia")
+    assert b'"actor_name":"Alice"' in group.items[-1].body

@@ -297,7 +297,7 @@ class Histories(RuleBasedStateMachine):
     def walk_groups_while_others_write(self, user: str, drafts: list[Draft]) -> None:
         """The pages of one cursor show the groups of one snapshot."""
         self.other.harness.settle()
-        before = self.other.groups(FeedOf(user), FeedFilter())
+        before = [group for group, _ in self.other.groups(FeedOf(user), FeedFilter())]
         seen = self._while_others_write(
             drafts, lambda between: all_groups(group_pages(self.other, user), between)
         )

@@ -53,6 +53,7 @@ from tidings.timeutil import HOUR_MS
 
 T = TypeVar("T")
 Group = tuple[bytes, tuple[int, ...], list[tuple[int, int, bytes, int | None]]]
+NamedGroup = tuple[Group, tuple[str | None, ...]]
 GROUPS = GroupRule(HOUR_MS, 4)
 """Windows and segments so small that a history has several."""
 P = ParamSpec("P")
@@ -196,9 +197,10 @@ class World:
         self.read(walk(fetch))
         return items
 
-    def groups(self, what: FeedOf | ActivityOf, want: FeedFilter) -> list[Group]:
-        """All groups of a feed or of activity, which partition its items."""
-        return [plain_group(group) for group in self.read(sound_groups(self.store, what, want, PAGE, GROUPS))]
+    def groups(self, what: FeedOf | ActivityOf, want: FeedFilter) -> list[NamedGroup]:
+        """All groups of a feed or of activity, which partition its items, each with the names of its actors."""
+        found = self.read(sound_groups(self.store, what, want, PAGE, GROUPS))
+        return [(plain_group(group), group.actor_names) for group in found]
 
     def feed_known_from(self, user: str) -> int:
         """The first position from which on a stream of a feed can be continued: after a read-all was taken back, that."""
@@ -547,7 +549,8 @@ def _plain_item(item: FeedItem) -> tuple[int, int, bytes, int | None]:
 def plain_group(group: FeedGroup) -> Group:
     """A group without the reasons of its items, and without random names."""
     names = _ALIAS.sub(
-        b"erased", repr((group.verb, group.object_type, group.object_id, group.actors)).encode()
+        b"erased",
+        repr((group.verb, group.object_type, group.object_id, group.actors)).encode(),
     )
     numbers = group.count, group.read, group.read_at or 0, group.actor_count, group.top, group.end
     return names, numbers, [_plain_item(item) for item in group.items]

@@ -65,6 +65,20 @@ def test_an_entity_tag_does_not_hide_a_rename(app: httpx.Client, user: str) -> N
         assert get(path, changed.headers["etag"]).status_code == 304
 
 
+def test_a_remembered_page_of_groups_does_not_hide_a_rename(app: httpx.Client, user: str) -> None:
+    """The first page of a feed is cached from its second request on."""
+    actor = f"ann-{user}"
+    publish(app, actor=actor, actor_name="Ann", target_user_ids=[user])
+
+    def names() -> list[list[str | None]]:
+        reply = app.get("/v1/feed", params={"user_id": user, "group": "true"})
+        return [group.actor_names for group in of(reply, schemas.FeedGroupPage).items]
+
+    assert [names() for _ in range(3)] == [[["Ann"]]] * 3
+    rename(app, actor, "Anna")
+    assert names() == [["Anna"]]
+
+
 def test_frames_have_the_name_of_their_moment(app: httpx.Client, user: str) -> None:
     """A rename sends no frame; the next change of the notification does, with the new name."""
     actor = f"ann-{user}"

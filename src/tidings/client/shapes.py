@@ -218,9 +218,9 @@ class GroupWindow(Struct, frozen=True, rename={"from_": "from"}):
 
 
 class ActivityGroup(Struct, frozen=True, kw_only=True):
-    """Similar events, of one verb and one object within a window: the newest ``items`` and ``actors``, and the numbers of
-    all. ``created_at`` is that of the newest item. For a user, ``read_at`` is None while one of them is unread, and the time
-    of the last mark then."""
+    """Similar events, of one verb and one object within a window: the newest ``items`` and ``actors``, the display names
+    that these have now (None without one), and the numbers of all. ``created_at`` is that of the newest item. For a user,
+    ``read_at`` is None while one of them is unread, and the time of the last mark then."""
 
     group_id: str
     verb: str
@@ -232,6 +232,7 @@ class ActivityGroup(Struct, frozen=True, kw_only=True):
     window: GroupWindow
     object_title: str | None = None
     actors: tuple[str, ...] = ()
+    actor_names: tuple[str | None, ...] = ()
     unread_count: int = 0
     read_at: datetime | None = None
     items: tuple[ActivityItem, ...] = ()

@@ -137,6 +137,7 @@ class GroupWindow(Schema):
 
 class ActivityGroup(Schema, kw_only=True):
     """Similar events, of one verb and one object within a window. ``actors`` and ``items`` are the newest few,
+    ``actor_names`` the display names that these actors have now, null without one,
     ``count`` and ``actor_count`` the numbers of all. ``created_at`` is that of the newest item. ``group_id`` stays the same
     while items are added. For a user, ``read_at`` is null while one of them is unread, and the time of the last mark
     then."""
@@ -148,6 +149,7 @@ class ActivityGroup(Schema, kw_only=True):
     object_title: str | None
     count: Count
     actors: list[str]
+    actor_names: list[str | None]
     actor_count: Count
     items: list[ActivityEvent]
     created_at: Time

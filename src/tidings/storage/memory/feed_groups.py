@@ -27,7 +27,7 @@ class MemoryFeedGroups(MemoryFeeds):
         fold.add([_row(entries[item.key], item) for item in found if at is None or item.key < at.top])
         items = {item.key: item for item in found}
         return GroupPage(
-            [_group(members, entries, items) for members in fold.groups()],
+            [self._group(members, entries, items) for members in fold.groups()],
             fold.next(position, None),
             position,
         )
@@ -37,27 +37,29 @@ class MemoryFeedGroups(MemoryFeeds):
             return list(self._activity(*what, want))
         return [item for entry, item in self._feed(what.user) if fits(entry, item, want)]
 
+    def _group(
+        self, members: Members[str], entries: dict[int, LogEntry], items: dict[int, FeedItem]
+    ) -> FeedGroup:
+        all_of_it = [items[row[0]] for row in members.rows]
+        read = [item.read_at for item in all_of_it if item.read_at is not None]
+        actors = list(dict.fromkeys(row[2] for row in members.rows))
+        newest = entries[all_of_it[0].key]
+        return FeedGroup(
+            newest.verb,
+            newest.object_type,
+            newest.object_id,
+            len(all_of_it),
+            len(read),
+            max(read) if len(read) == len(all_of_it) else None,
+            tuple(actors[:ACTORS]),
+            len(actors),
+            tuple(all_of_it[:ITEMS]),
+            members.segment.top,
+            members.segment.end,
+            tuple(map(self._display_name, actors[:ACTORS])),
+        )
+
 
 def _row(entry: LogEntry, item: FeedItem) -> tuple[int, int, str, str, str, str]:
     thing = f"{entry.object_type}:{entry.object_id}"
     return item.key, item.position, entry.actor_id, entry.verb, thing, item.reason
-
-
-def _group(members: Members[str], entries: dict[int, LogEntry], items: dict[int, FeedItem]) -> FeedGroup:
-    all_of_it = [items[row[0]] for row in members.rows]
-    read = [item.read_at for item in all_of_it if item.read_at is not None]
-    actors = list(dict.fromkeys(row[2] for row in members.rows))
-    newest = entries[all_of_it[0].key]
-    return FeedGroup(
-        newest.verb,
-        newest.object_type,
-        newest.object_id,
-        len(all_of_it),
-        len(read),
-        max(read) if len(read) == len(all_of_it) else None,
-        tuple(actors[:ACTORS]),
-        len(actors),
-        tuple(all_of_it[:ITEMS]),
-        members.segment.top,
-        members.segment.end,
-    )

@@ -19,7 +19,7 @@ from tidings.grouping import (
 )
 from tidings.ids import MAX_KEY
 from tidings.model import FeedItem
-from tidings.storage.sqlite import feeds
+from tidings.storage.sqlite import display_names, feeds
 from tidings.storage.sqlite.activity import ActivityViewer, Listing, newest
 from tidings.storage.sqlite.feeds import FIRST_CHUNK, LARGEST_CHUNK, Viewer
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -148,12 +148,13 @@ def _of_snapshot(
 
 
 def _hydrated(r: ReadSnapshot, groups: Sequence[Members[int]], times: Mapping[int, int]) -> list[FeedGroup]:
-    """The groups with their names and the bodies of their newest items; one statement for all bodies, and one for names that
-    are not cached. ``times``: when items were read."""
+    """The groups with their names and the bodies of their newest items; one statement for all bodies, one for display names,
+    and one for names that are not cached. ``times``: when items were read."""
     shown = [row for _, rows in groups for row in rows[:ITEMS]]
     bodies = {key: body for key, _, body in r.rows([row[0] for row in shown], "bodies")}
     actors = [dict.fromkeys([row[2] for row in rows]) for _, rows in groups]
-    people = r.names.people([actor for some in actors for actor in islice(some, ACTORS)])
+    named = {actor for some in actors for actor in islice(some, ACTORS)}
+    people, names = r.names.people(named), display_names.of_many(r, named)
     meaning = {why: _reason(r, why) for why in {row[5] for row in shown}}
     found: list[FeedGroup] = []
     for (segment, rows), acting in zip(groups, actors, strict=True):
@@ -177,6 +178,7 @@ def _hydrated(r: ReadSnapshot, groups: Sequence[Members[int]], times: Mapping[in
                 tuple(items),
                 segment.top,
                 segment.end,
+                tuple([names[actor] for actor in islice(acting, ACTORS)]),
             )
         )
     return found
