@@ -248,7 +248,7 @@ class Histories(RuleBasedStateMachine):
     def _write(self, commands: list[Command]) -> None:
         wanted = [command for command in commands if type(command) not in self.unused]
         self.agreed = False
-        for some, late in batches(wanted, self.widely) if self.defers else [(wanted, False)]:
+        for some, late in batches(wanted, self.widely, self.defers):
             self._write_one(some)
             if late:
                 self.other.harness.settle()
@@ -330,16 +330,20 @@ class Histories(RuleBasedStateMachine):
         self.agreed = True
 
 
-def batches(commands: list[Command], widely: set[str]) -> Iterator[tuple[list[Command], bool]]:
+def batches(
+    commands: list[Command], widely: set[str], defers: bool = True
+) -> Iterator[tuple[list[Command], bool]]:
     """The commands as transactions which tell followers by their last event, or by their last command take back what was
-    ``widely`` told, block, or erase, if at all: done at once, what is pending of that comes in the order of the log."""
+    ``widely`` told, block, or erase, if at all: done at once, what is pending of that comes in the order of the log. For a
+    store that does not ``defer`` these, only a broadcast ends one: a job delivers it to users with endpoints."""
     batch: list[Command] = []
     for command in commands:
-        place = next((n for n, event in enumerate(_events(command)) if event.verb in FOLLOWED), None)
+        late = (event.audience or (defers and event.verb in FOLLOWED) for event in _events(command))
+        place = next((n for n, is_late in enumerate(late) if is_late), None)
         if isinstance(command, Publish) and place is not None:
             command = Publish(command.events[: place + 1])
         batch.append(command)
-        if place is not None or _changes_inboxes_later(command, widely):
+        if place is not None or (defers and _changes_inboxes_later(command, widely)):
             yield batch, True
             batch = []
     if batch:
