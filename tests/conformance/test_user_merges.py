@@ -382,11 +382,14 @@ def test_read_alls_of_activity_are_united(store: Harness) -> None:
 
 
 def test_acts_of_the_source_keep_their_actor(store: Harness) -> None:
-    """They are no acts of the destination."""
-    (said,) = store.publish(event("anon"))
+    """They are no acts of the destination: its feed has those that a follow of the source covers."""
+    store.write(Follow("anon", "club:1"))
+    said, topical = store.publish(event("anon"), event("anon", topics=("club:1",)))
     merged(store)
+    assert store.feed("bob") == [topical]
+    store.write(Unfollow("bob", "club:1"))
     assert store.feed("bob", FeedFilter(include_own=True)) == []
-    assert store.feed("anon", FeedFilter(include_own=True)) == [said]
+    assert store.feed("anon", FeedFilter(include_own=True)) == [topical, said]
 
 
 def test_a_hidden_event_that_addressed_the_source_addresses_the_destination(store: Harness) -> None:

@@ -31,6 +31,7 @@ from tidings.storage.sqlite import (
     broadcast_delivery,
     feed_history,
     feed_read_state,
+    feed_reasons,
     feeds,
     graph,
     notification_state,
@@ -280,18 +281,22 @@ def _unfollow(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -
 def _feed(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -> _Step:
     """Add the next entries of the source's feed to the destination's, with what was read of them; events that address the
     source address the destination."""
-    viewer, limit = feeds.viewer(r, m.source), _share(budget, ENTRY_ROWS)
+    viewer, limit = feeds.viewer(r, m.source, own=True), _share(budget, ENTRY_ROWS)
     entries = r.entries_up(viewer.timelines, m.at, limit)
     if not entries:
         return _next(m), 1
-    seen = list(feeds.visible(r, viewer, entries, "events_without_body", own=False))
+    shown = list(feeds.visible(r, viewer, entries, "events_without_body", own=True))
+    seen = [item for item in shown if item.reason != "own"]
     read = read_times(r, viewer, [(item.event.key, item.event.position) for item in seen])
+    followed = [(item.topic, item.event.key) for item in seen if item.topic]
+    # To the destination, which follows their topics now, the source's own acts are those of another.
+    own = feed_reasons.explain_shown(r, m.target, [item.event for item in shown if item.reason == "own"])
+    followed += [(reason[1], key) for key, reason in own.items() if reason is not None and reason[1]]
     by_topic: dict[int, list[int]] = {}
-    for item in seen:
-        if item.topic:
-            by_topic.setdefault(item.topic, []).append(item.event.key)
+    for topic, key in followed:
+        by_topic.setdefault(topic, []).append(key)
     for topic, keys in by_topic.items():
-        backfill_feed(w, m.target, topic, keys)
+        backfill_feed(w, m.target, topic, sorted(keys, reverse=True))
     events = r.events([entry.key for entry in entries], "events_without_body")
     addressed = [one for one in events if one.has_target(m.source) and one.actor != m.source]
     for event in addressed:
