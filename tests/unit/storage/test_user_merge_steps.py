@@ -50,6 +50,7 @@ KEPT = {
     "dedup_window": "ends by itself",
     "user_merge": "the merge",
     "hidden_range": "none of a user",
+    "display_name": "the name that the events of the source show",
     "event_recipient_chunk": "packed: who was notified, for retractions",
     "follow": "of the topic of the source",
     "relation": "that others block the source",
@@ -88,6 +89,7 @@ def prepare(inside: Inside) -> None:
     inside.publish(*(ping(n, "anon") for n in range(6)))
     inside.write(MarkAllNotificationsRead("anon"), MarkFeedRead("anon", up_to=8))
     inside.publish(*(ping(10 + n, "anon", "bob") for n in range(3)))
+    inside.publish(event("anon", name="A visitor"))
 
 
 def events_of(inside: Inside, user: str) -> list[str]:
