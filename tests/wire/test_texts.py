@@ -25,7 +25,7 @@ def test_items_of_feeds_and_inboxes_carry_them(app: httpx.Client, user: str) -> 
     assert {name: getattr(item, name) for name in names | FIELDS} == names | FIELDS
     assert [one.image for one in item.parts.actors] == [FIELDS["actor_image"]]
     assert item.parts.object.image == FIELDS["object_image"]
-    publish(app, target_user_ids=[user], object_id="43")
+    publish(app, actor_id="nameless", target_user_ids=[user], object_id="43")
     plain, shown = app.get("/v1/feed", params={"user_id": user}).json()["items"]
     assert {name: shown[name] for name in FIELDS} == FIELDS
     assert plain.keys().isdisjoint(FIELDS)
