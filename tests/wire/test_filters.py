@@ -288,3 +288,23 @@ def test_notifications_since_an_event_and_a_time(app: httpx.Client, user: str, i
     for since in (foreign, "x", "-1", "2026-01-31T09:30:00", "9" * 30):
         reply = app.get("/v1/notifications", params={"user_id": user, "since": since})
         assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (400, "since"), since
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "hint"),
+    [
+        ("/v1/feed", "from=2026-01-31T09:30:00+01:00", "a + is written %2B in a query"),
+        ("/v1/activity/new", "since=2026-01-31T09:30:00+01:00", "a + is written %2B in a query"),
+        ("/v1/notifications", "state=unread", "unread_only=true lists what is unread"),
+    ],
+)
+def test_a_refusal_says_what_was_meant(app: httpx.Client, path: str, query: str, hint: str) -> None:
+    """A + in a query is a blank, and unread is no state: the refusal left both to be guessed."""
+    reply = app.get(f"{path}?user_id=u&{query}")
+    assert reply.status_code == 400
+    assert hint in reply.json()["errors"][0]["detail"]
+
+
+def test_a_blank_elsewhere_gets_no_such_hint(app: httpx.Client) -> None:
+    reply = app.get("/v1/feed?user_id=u&from=2026-01-31+09:30:00")
+    assert "%2B" not in reply.json()["errors"][0]["detail"]

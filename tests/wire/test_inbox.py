@@ -473,7 +473,7 @@ def test_a_list_names_the_states_there_are(app: httpx.Client, user: str) -> None
         reply = app.get("/v1/notifications", params={"user_id": user, "state": state})
         problem = refused(reply, 400, "state")
         assert problem.detail.startswith(
-            'state: expected one of "inbox", "archived", "snoozed", "pinned", "all", got '
+            'state: expected one of "inbox", "archived", "snoozed", "pinned", "all", beside which unread_only=true '
         )
     refused(app.get("/v1/notifications", params={"user_id": user, "state": "all", "since": 0}), 400, "state")
 

@@ -201,7 +201,7 @@ def _since_errors(text: str | None) -> Iterator[FieldError]:
         detail = (
             f"expected a number, the id of an event, or a time with a time zone, got {shown(_encode(text))}"
         )
-        yield FieldError("since", detail)
+        yield FieldError("since", detail + _plus_hint(text))
 
 
 SINCE = FieldCheck(("since",), _since_errors)
@@ -382,7 +382,13 @@ def _time_errors(name: str, text: str | None) -> Iterator[FieldError]:
             _ms(text)
     except (ValueError, OverflowError):
         detail = f"expected a time with a time zone, such as 2026-01-31T09:30:00Z, got {shown(_encode(text))}"
-        yield FieldError(name, detail)
+        yield FieldError(name, detail + _plus_hint(text))
+
+
+def _plus_hint(text: str | None) -> str:
+    """How the + before a zone is written, if it arrived as a blank; else empty."""
+    is_blank = text is not None and " " in text and _MOMENT.match(text.replace(" ", "+"))
+    return "; a + is written %2B in a query" if is_blank else ""
 
 
 def names(text: str | None) -> tuple[str, ...]:

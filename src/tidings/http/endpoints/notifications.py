@@ -11,7 +11,7 @@ from msgspec import Meta
 from tidings.actions import ActedBy
 from tidings.errors import FieldError, TooManyRequests
 from tidings.events import Moment, Verb
-from tidings.field_errors import FieldCheck, shown
+from tidings.field_errors import WORDS, FieldCheck, shown
 from tidings.filters import Since
 from tidings.http import schemas
 from tidings.http.conditional import not_modified_or
@@ -56,6 +56,9 @@ def _not_with_since(name: str) -> FieldCheck:
     return FieldCheck((name, "since"), errors)
 
 
+_READ_STATE_BESIDE = Meta(extra={WORDS: "beside which unread_only=true lists what is unread"})
+
+
 class InboxQuery(Paged):
     """A page of an inbox (``state`` inbox, the default), of the archive, of what is snoozed, of what is pinned in the
     inbox, or of all; or, with ``since``, the inbox's changes after a seq, an event or a time, waiting ``wait`` seconds for
@@ -73,7 +76,7 @@ class InboxQuery(Paged):
 
     unread_only: bool = False
     type: Values | None = None
-    state: InboxFilter | None = None
+    state: Annotated[InboxFilter, _READ_STATE_BESIDE] | None = None
     fields: Fields | None = None
     since: SinceText | None = None
     wait: Annotated[int, Meta(ge=0, le=60)] | None = None
