@@ -24,6 +24,7 @@ from tidings.http.app import App, build
 from tidings.http.deadlines import Deadlines
 from tidings.http.disconnects import DisconnectWatcher
 from tidings.http.gate import Gate, gate_of
+from tidings.http.headers import DateHeader
 from tidings.http.protocol import HEALTH_PATHS, TimedProtocol
 from tidings.http.transport import Stalls
 from tidings.http.unparsed import UnparsedInput
@@ -146,6 +147,7 @@ def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Un
         "gate": gate,
         "unsent": unsent,
         "unparsed": UnparsedInput(),
+        "date": DateHeader(),
     }
     return type("TimedProtocol", (TimedProtocol,), members)
 

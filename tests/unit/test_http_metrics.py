@@ -67,7 +67,7 @@ class Unread:
         """Its request is complete."""
         return False
 
-    def respond(self, status: int, headers: object, body: bytes) -> bool:
+    def respond(self, status: int, headers: object, shared: object, body: bytes) -> bool:
         """Note the status."""
         self.statuses.append(status)
         return True

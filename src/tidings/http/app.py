@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import lru_cache
 from typing import Any, ParamSpec
 
 import msgspec
@@ -25,6 +26,7 @@ from tidings.http.auth import ANONYMOUS, NOBODY, USER_NEEDED, Authenticator, Pri
 from tidings.http.body import ClientGone, check_media, check_no_body, read_body
 from tidings.http.compress import MIN_BYTES, Compressor, choose
 from tidings.http.dev_mode import check_development
+from tidings.http.headers import Header, SharedHeaders, header_lines
 from tidings.http.held_bodies import held_bodies_of
 from tidings.http.origins import Cors
 from tidings.http.params import Params, all_bad, given, parse, segments
@@ -36,12 +38,10 @@ from tidings.http.routes import ROUTES
 from tidings.http.routing import (
     SMALL_BODY,
     Access,
-    Header,
     RequestContext,
     Response,
     Route,
     Services,
-    header_lines,
 )
 from tidings.http.scheduler import RequestScheduler
 from tidings.http.visitors import Visitors
@@ -122,13 +122,12 @@ class App:
             answer, route = await self._answer(request)
         except ClientGone:
             return
-        if cors := self._cors.headers(request):
-            answer = answer._replace(headers=(*answer.headers, *cors))
+        cors = self._cors.headers(request)
         if answer.attach is not None:
             with contextlib.suppress(ClientGone):
-                answer.attach.open(request.take_over(_stream_head(answer), answer.attach.encoder))
+                answer.attach.open(request.take_over(_stream_head(answer, cors), answer.attach.encoder))
             return
-        await self._send(answer, request, send)
+        await self._send(answer, cors, request, send)
         if answer.chunks is not None:
             await _send_rest(answer.chunks, request, send)
         elif route is not None:
@@ -251,14 +250,21 @@ class App:
             errors = (*error.errors, *route.fitting_errors(call, error.fitting))
             raise InvalidFields(errors=errors[:MAX_FIELD_ERRORS]) from None
 
-    async def _send(self, answer: Response, request: Request, send: Send) -> None:
+    async def _send(self, answer: Response, cors: tuple[Header, ...], request: Request, send: Send) -> None:
         body, coding = answer.body, None
         if answer.chunks is None and len(body) >= MIN_BYTES:
             body, coding = await self._compressed(answer, request)
         more = answer.chunks is not None
-        headers = _headers(answer, len(body), coding)
-        if not more and request.method != "HEAD" and request.respond(answer.status, headers, body):
+        headers = _own_headers(answer, len(body))
+        shared = _shared_headers(
+            b"cache-control" in dict(answer.headers),
+            b"" if answer.status in _BODILESS else answer.media,
+            coding,
+            cors,
+        )
+        if not more and request.method != "HEAD" and request.respond(answer.status, headers, shared, body):
             return
+        headers += shared.headers
         if request.unread():
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -338,17 +344,25 @@ def _refusal(answer: Response, request: Request) -> TidingsError | None:
     return request.refusal(size) if counted else None
 
 
-def _headers(answer: Response, length: int, coding: str | None) -> list[Header]:
-    headers = [*answer.headers, *_ALWAYS]
-    if not any(name == b"cache-control" for name, _ in answer.headers):
-        headers.append(_PRIVATE)
-    if answer.status not in _BODILESS:
-        headers.append((b"content-type", answer.media))
-        if answer.chunks is None:
-            headers.append((b"content-length", b"%d" % length))
-    if coding is not None:
-        headers.append((b"content-encoding", coding.encode()))
+def _own_headers(answer: Response, length: int) -> list[Header]:
+    """The headers that few other responses have."""
+    headers = list(answer.headers)
+    if answer.chunks is None and answer.status not in _BODILESS:
+        headers.append((b"content-length", b"%d" % length))
     return headers
+
+
+@lru_cache(maxsize=256)
+def _shared_headers(
+    for_caches: bool, media: bytes, coding: str | None, cors: tuple[Header, ...]
+) -> SharedHeaders:
+    """The other headers. ``for_caches``: the response has its own rule for caches; ``media``: empty without a body."""
+    headers = _ALWAYS if for_caches else (*_ALWAYS, _PRIVATE)
+    if media:
+        headers = (*headers, (b"content-type", media))
+    if coding is not None:
+        headers = (*headers, (b"content-encoding", coding.encode()))
+    return SharedHeaders((*headers, *cors))
 
 
 async def _send_rest(chunks: AsyncGenerator[bytes], request: Request, send: Send) -> None:
@@ -372,7 +386,7 @@ async def _send_chunks(chunks: AsyncGenerator[bytes], send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def _stream_head(answer: Response) -> bytes:
+def _stream_head(answer: Response, cors: tuple[Header, ...]) -> bytes:
     """The head of a response that ends with its connection."""
-    headers = (*answer.headers, *_ALWAYS, (b"content-type", answer.media), (b"connection", b"close"))
+    headers = (*answer.headers, *cors, *_ALWAYS, (b"content-type", answer.media), (b"connection", b"close"))
     return b"HTTP/1.1 200 OK\r\n" + header_lines(headers) + b"\r\n"

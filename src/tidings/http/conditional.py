@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from tidings.feeds import Reply, continuation, join
+from tidings.http.headers import Header
 from tidings.http.params import next_link
 from tidings.http.request import has_tag
-from tidings.http.routing import Header, RequestContext, Response
+from tidings.http.routing import RequestContext, Response
 
 
 def page(call: RequestContext[Any, None], reply: Reply, *headers: Header) -> Response:

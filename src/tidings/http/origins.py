@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 from tidings.config import Settings
 from tidings.hosts import ListedHost, is_listed
+from tidings.http.headers import Header
 from tidings.http.request import Request
-from tidings.http.routing import Header
 
 ALLOWED_HEADERS = (
     b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, Cache-Control"
@@ -58,8 +58,8 @@ class Cors:
         )
 
     def _accepted(self, request: Request) -> bytes | None:
-        given = request.headers(b"origin")
-        return given[0] if len(given) == 1 and accepts_origin(self._settings, given[0]) else None
+        given = request.listed(b"origin")  # several are none that is accepted
+        return given if given and accepts_origin(self._settings, given) else None
 
 
 def accepts_origin(settings: Settings, origin: bytes) -> bool:

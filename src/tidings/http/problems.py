@@ -1,7 +1,8 @@
 """Problem documents (RFC 9457) for errors. ``docs/reference/problems.md`` explains each type."""
 
 from tidings.errors import RateLimited, TidingsError, TooManyRequests, Unauthenticated, Unavailable
-from tidings.http.routing import Header, Response
+from tidings.http.headers import Header
+from tidings.http.routing import Response
 
 MEDIA = b"application/problem+json"
 

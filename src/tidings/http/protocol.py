@@ -22,6 +22,7 @@ from tidings.http.body import ClientGone
 from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
 from tidings.http.disconnects import DisconnectWatcher
 from tidings.http.gate import Entry, Gate
+from tidings.http.headers import DateHeader, Header, SharedHeaders, checked_lines
 from tidings.http.refusals import (
     HANDSHAKE_BEHIND,
     HANDSHAKE_WITH_BODY,
@@ -35,7 +36,6 @@ from tidings.http.refusals import (
 )
 from tidings.http.request import CONNECTION, has_body
 from tidings.http.request_head import head_refusal, head_without_upgrade, origin_form
-from tidings.http.routing import Header, header_lines
 from tidings.http.stream_connection import StreamConnection
 from tidings.http.transport import Coalescing, Stalls
 from tidings.http.unchunked import Unchunked
@@ -61,8 +61,6 @@ HEALTH_PATHS = (b"/livez", b"/readyz", b"/metrics")
 """The paths that get a response on a connection above the cap, under the prefix of all paths."""
 _READING = frozenset({"GET", "HEAD"})
 _HEAD_END = b"\r\n\r\n"
-_CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
-"""The bytes that no header contains."""
 _log = logging.getLogger("tidings.http")
 
 
@@ -75,6 +73,7 @@ class TimedProtocol(HttpToolsProtocol):
     gate: Gate
     unsent: Unsent
     unparsed: UnparsedInput
+    date: DateHeader
     health_paths: frozenset[bytes] = frozenset(HEALTH_PATHS)
 
     def __init__(
@@ -430,23 +429,22 @@ class TimedProtocol(HttpToolsProtocol):
 
     # --- a request gets its response ------------------------------------------------------------------------------
 
-    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
+    def respond(self, status: int, headers: Sequence[Header], shared: SharedHeaders, body: bytes) -> bool:
         """Send this whole response to the running request; returns False if it cannot be written now. uvicorn would take a
         tenth of a small request's time to check each header, and to receive head and body apart."""
         cycle = self._served
         if cycle is None or cycle.disconnected:
             return True  # the client has left
-        head = header_lines(headers)
-        controls = len(head) - len(head.translate(None, _CONTROLS))
-        if self.flow.write_paused or controls != len(b"\r\n") * len(headers):  # uvicorn refuses such a value
+        own, others = checked_lines(headers), shared.lines
+        if self.flow.write_paused or own is None or others is None:  # uvicorn refuses such a header
             return False
         cycle.response_started = True
         cycle.waiting_for_100_continue = False
         if self.unread():  # the rest of the body would have to be read to find the next request after it
             cycle.keep_alive = False
         last = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-        date = header_lines(self.server_state.default_headers)
-        self.transport.write(b"".join((STATUS_LINE[status], date, head, last, body)))
+        date = self.date.lines(self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[status], date, own, others, last, body)))
         cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 from tidings.commands import PublishResponse
 from tidings.config import Settings
 from tidings.http.auth import Principal
+from tidings.http.headers import Header
 from tidings.http.request import idempotency_key, preference
-from tidings.http.routing import Header, RequestContext, Response
+from tidings.http.routing import RequestContext, Response
 
 NO_WAIT = b"respond-async"
 APPLICATION = "app"

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from tidings.errors import problem_document
+from tidings.http.headers import Header, header_lines
 from tidings.http.problems import MEDIA
 from tidings.http.request import Receive, Scope, Send
-from tidings.http.routing import Header, header_lines
 
 
 class Refusal(NamedTuple):

@@ -8,6 +8,7 @@ import msgspec
 
 from tidings.errors import BadParameter, FieldError, TidingsError, UnsupportedMedia
 from tidings.field_errors import shown
+from tidings.http.headers import Header, SharedHeaders
 from tidings.http.stream_connection import StreamConnection
 from tidings.live import Encoder
 from tidings.turns import next_pass
@@ -37,8 +38,8 @@ class ClientConnection(Protocol):
         """Hand over the connection, after this head of a response. Raises ClientGone if the client has left."""
         ...
 
-    def respond(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Send a whole response; returns False if it cannot be written now."""
+    def respond(self, status: int, headers: Sequence[Header], shared: SharedHeaders, body: bytes) -> bool:
+        """Send a whole response with headers of its own and others; returns False if it cannot be written now."""
         ...
 
     def unread(self) -> bool:
@@ -105,9 +106,9 @@ class Request:
         assert self._connection is not None, "the server gives no connection away"
         return self._connection.take_over(head, encoder)
 
-    def respond(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+    def respond(self, status: int, headers: Sequence[Header], shared: SharedHeaders, body: bytes) -> bool:
         """Send a whole response; returns False if it has to be sent through ASGI, in parts."""
-        return self._connection is not None and self._connection.respond(status, headers, body)
+        return self._connection is not None and self._connection.respond(status, headers, shared, body)
 
     def unread(self) -> bool:
         """Whether the body is still arriving. The response to such a request says that the connection closes: the rest of

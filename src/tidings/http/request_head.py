@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from tidings.http.headers import Header, header_lines
 from tidings.http.refusals import BAD_CODING, BAD_HOST, BAD_TARGET, BAD_VERSION, NOT_IMPLEMENTED, Refusal
-from tidings.http.routing import Header, header_lines
 
 _HOST = rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.~!$&'()*+,;=%-]*)(?::[0-9]*)?"
 _HOST_HEADER = re.compile(_HOST)

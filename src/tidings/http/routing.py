@@ -14,6 +14,7 @@ from tidings.feed_groups import GroupReader
 from tidings.feeds import FeedReader
 from tidings.http.auth import Principal
 from tidings.http.compress import CachedBody
+from tidings.http.headers import Header
 from tidings.http.metrics import Metrics
 from tidings.http.params import Params
 from tidings.http.request import Request
@@ -38,7 +39,6 @@ SMALL_BODY = 256 * KIB
 MAX_IDS = 1_000
 """Ids in one request that changes their state; as many as one transaction holds."""
 
-Header = tuple[bytes, bytes]
 Query = TypeVar("Query", bound=Params)
 Body = TypeVar("Body")
 
@@ -115,11 +115,6 @@ class Response(NamedTuple):
     chunks: AsyncGenerator[bytes] | None = None
     cached: CachedBody | None = None
     attach: StreamResponse | None = None
-
-
-def header_lines(headers: Iterable[Header]) -> bytes:
-    """The headers as they are sent."""
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def cached_answer(cached: CachedBody, media: bytes = JSON.encode()) -> Response:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from tidings.config import Settings
 from tidings.errors import RateLimited
+from tidings.http.headers import Header
 from tidings.http.problems import rate_limit
 from tidings.http.request import Request, has_tag
-from tidings.http.routing import Access, Header, Response, Route
+from tidings.http.routing import Access, Response, Route
 
 POLICY, WINDOW_S = "public-reads", 60
 """The name of the rate limit, and its period."""

@@ -14,10 +14,11 @@ from websockets.http11 import Response as HandshakeResponse
 from websockets.server import ServerProtocol
 
 from tidings.config import KIB
+from tidings.http.headers import Header
 from tidings.http.long_poll import ID, NO_ID, JsonFrameEncoder
 from tidings.http.refusals import NO_HANDSHAKE, parts
 from tidings.http.request import Request
-from tidings.http.routing import Header, Response, StreamResponse
+from tidings.http.routing import Response, StreamResponse
 from tidings.http.stream_connection import StreamConnection, close_soon
 
 MAX_MESSAGE_BYTES = 4 * KIB
