@@ -444,7 +444,11 @@ class TimedProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
         last = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
         date = self.date.lines(self.server_state.default_headers)
-        self.transport.write(b"".join((STATUS_LINE[status], date, own, others, last, body)))
+        response = b"".join((STATUS_LINE[status], date, own, others, last, body))
+        if self.pipeline:
+            self.transport.write(response)
+        else:
+            self.transport.write_last(response)  # type: ignore[attr-defined]
         cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:
