@@ -21,7 +21,7 @@ import uvicorn
 from tidings.config import ConfigError, Settings
 from tidings.errors import Unavailable
 from tidings.http.app import App, build
-from tidings.http.deadlines import Deadlines
+from tidings.http.deadlines import Deadlines, KeepAlive
 from tidings.http.disconnects import DisconnectWatcher
 from tidings.http.gate import Gate, gate_of
 from tidings.http.headers import DateHeader
@@ -132,7 +132,6 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
         backlog=BACKLOG,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_s,
     )
 
@@ -143,6 +142,7 @@ def timed(head_s: float, body_s: float, stalled_s: float, gate: Gate, unsent: Un
     members = {
         "deadlines": Deadlines(head_s, body_s),
         "stalls": Stalls(stalled_s),
+        "keep_alive": KeepAlive(KEEP_ALIVE_S),
         "disconnects": DisconnectWatcher(),
         "gate": gate,
         "unsent": unsent,

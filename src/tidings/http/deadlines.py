@@ -16,6 +16,8 @@ HEALTH_S = 2.0
 """Seconds to receive the head of a request on a connection that is accepted above the cap."""
 _SWEEP_S = 0.5
 """Seconds between checks of the watched connections: the longest delay of a deadline."""
+_IDLE_SWEEP_S = 2.0
+"""The same for connections between two requests, of which there may be thousands, with more than a minute each."""
 
 
 class Phase(Enum):
@@ -78,4 +80,47 @@ class Deadlines:
         if due > now:
             return due
         connection.expire()
+        return None
+
+
+class Kept(Protocol):
+    """A connection that is kept for further requests. ``idle_since``: the time of the loop at its last response; None while
+    a request arrives or has no response yet."""
+
+    idle_since: float | None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of the connection."""
+        ...
+
+    def timeout_keep_alive_handler(self) -> None:
+        """No further request came."""
+        ...
+
+
+class KeepAlive:
+    """Ends connections that send no further request within ``idle_s`` seconds after a response. One timer for all: one for
+    each response would be a twentieth of the work for a small request."""
+
+    def __init__(self, idle_s: float) -> None:
+        self._idle_s = idle_s
+        self._kept: Sweep[Kept, bool] = Sweep(min(_IDLE_SWEEP_S, idle_s / 4), self._look)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def watch(self, connection: Kept) -> None:
+        """A connection is open."""
+        self._kept.watch(connection, True, connection.loop)
+
+    def forget(self, connection: Kept) -> None:
+        """It has ended, or serves no further requests."""
+        self._kept.forget(connection)
+
+    def _look(self, connection: Kept, state: bool, now: float) -> bool | None:
+        since = connection.idle_since
+        if since is None or now - since < self._idle_s:
+            return state
+        connection.timeout_keep_alive_handler()
         return None

@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 from tidings.config import KIB
 from tidings.errors import TidingsError
 from tidings.http.body import ClientGone
-from tidings.http.deadlines import HEALTH_S, Deadlines, Phase
+from tidings.http.deadlines import HEALTH_S, Deadlines, KeepAlive, Phase
 from tidings.http.disconnects import DisconnectWatcher
 from tidings.http.gate import Entry, Gate
 from tidings.http.headers import DateHeader, Header, SharedHeaders, checked_lines
@@ -69,6 +69,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     deadlines: Deadlines
     stalls: Stalls
+    keep_alive: KeepAlive
     disconnects: DisconnectWatcher
     gate: Gate
     unsent: Unsent
@@ -85,6 +86,7 @@ class TimedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.url = b""
+        self.idle_since: float | None = None
         self._phase = self._watched = Phase.IDLE
         self._entry = Entry.CLOSED
         self._discarding = False
@@ -128,6 +130,7 @@ class TimedProtocol(HttpToolsProtocol):
             out.close()
             return
         self._phase = Phase.HEAD
+        self.keep_alive.watch(self)
         if self._entry is Entry.HEALTH:
             self.app = HealthOnly(self.app, self.health_paths)
         self._watch(HEALTH_S if self._entry is Entry.HEALTH else None)
@@ -140,8 +143,6 @@ class TimedProtocol(HttpToolsProtocol):
         self.transport.lost()  # type: ignore[attr-defined]
         self._release()
         super().connection_lost(exc)
-        # uvicorn keeps the timer of a connection that was reset, and with it the connection.
-        self._unset_keepalive_if_required()
         if self._stream is not None:
             self._stream.lost()
         self.disconnected = True
@@ -159,6 +160,7 @@ class TimedProtocol(HttpToolsProtocol):
                 cycle.disconnected = True
                 cycle.message_event.set()
         self.disconnects.forget(self)
+        self.keep_alive.forget(self)
         self.pipeline.clear()
         self._last = self._task = None
         self.cycle = self._served = self.scope = self.parser = None  # type: ignore[assignment]
@@ -298,7 +300,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _feed(self, data: bytes) -> None:
         """Pass the data to the parser, which calls the methods below."""
-        self._unset_keepalive_if_required()
+        self.idle_since = None
         self._began = self._gained = False
         try:
             self.parser.feed_data(data)
@@ -405,7 +407,7 @@ class TimedProtocol(HttpToolsProtocol):
         if self.pipeline:
             self._served = self.pipeline[-1][0]
             self.disconnects.watch(self)
-        super().on_response_complete()
+        self._go_on()
         if self._last is not None:
             if was_last:
                 self._refuse_now(self._last)
@@ -413,6 +415,17 @@ class TimedProtocol(HttpToolsProtocol):
             self._end_or_go_on()
         elif self._stopped:
             self.read_on()
+
+    def _go_on(self) -> None:
+        """Serve the next request, or wait for one: uvicorn's method, without a timer for each response."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self.idle_since = self.loop.time()
 
     def _end_or_go_on(self) -> None:
         """Close, after the last pipelined response, for a client that closed its side or does not complete its request."""
@@ -476,6 +489,7 @@ class TimedProtocol(HttpToolsProtocol):
         self.pipeline.clear()
         self._held, self._last, self._phase = b"", None, Phase.IDLE
         self._watch()
+        self.keep_alive.forget(self)
         # The state of a request is freed: a stream may last long, and there may be thousands.
         self.cycle = self._served = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
         self._task = None

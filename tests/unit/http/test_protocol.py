@@ -96,7 +96,6 @@ def talk(client: Client, ws: "type[SocketProtocol] | Literal['none']" = "none") 
             lifespan="off",
             ws=ws,
             log_config=None,
-            timeout_keep_alive=GIVE_UP_S,
         )
         config.load()
         server = uvicorn.Server(config)
