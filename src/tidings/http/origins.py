@@ -68,7 +68,7 @@ def accepts_origin(settings: Settings, origin: bytes) -> bool:
     named = origin.decode("latin-1").lower()
     if named in origins(settings.cors_origins):
         return True
-    return settings.dev and is_of_development(_host_of(named), settings)
+    return settings.dev and is_of_development(_host_of(named), settings.dev_hosts)
 
 
 def may_open_socket(settings: Settings, origin: bytes, host: str) -> bool:
@@ -78,9 +78,9 @@ def may_open_socket(settings: Settings, origin: bytes, host: str) -> bool:
     return own or accepts_origin(settings, origin) or named in origins(settings.allowed_origins)
 
 
-def is_of_development(host: ListedHost | None, settings: Settings) -> bool:
-    """Whether a host is this machine, with any port, or one that ``dev_hosts`` names."""
-    return host is not None and (host.host in LOCAL or is_listed(host, settings.dev_hosts))
+def is_of_development(host: ListedHost | None, dev_hosts: str) -> bool:
+    """Whether a host is this machine, with any port, or one that the setting ``dev_hosts`` names."""
+    return host is not None and (host.host in LOCAL or is_listed(host, dev_hosts))
 
 
 def authority(origin: bytes) -> str | None:
