@@ -11,7 +11,7 @@ from tests.attack.attacker import KIB, MIB, SOCKETS, Attacker, attacking, head
 from tests.attack.probe import AttackedServer, attacked_server
 from tests.wire.people import KEY, SETTINGS, event
 from tidings.http.gate import RESERVED
-from tidings.http.protocol import PORTION_BYTES
+from tidings.http.portions import PORTION_BYTES
 
 OWN_ADDRESS = {"TIDINGS_TRUSTED_PROXIES": "192.0.2.1"}
 """No proxy is on this machine: who attacks is counted by their address."""

@@ -52,8 +52,9 @@ from tidings.validation import decode
 __all__ = ["App", "Services", "build"]
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"})
-_FOR_A_USER = frozenset({Access.SELF, Access.SELF_OR_ADMIN})
-_FOR_ANYBODY = frozenset({Access.ANYONE, Access.VISITOR})
+# Tuples: Python computes the hash of a member of an Enum by a function.
+_FOR_A_USER = (Access.SELF, Access.SELF_OR_ADMIN)
+_FOR_ANYBODY = (Access.ANYONE, Access.VISITOR)
 _UNMATCHED = "unmatched"
 _PRIVATE: Header = (b"cache-control", b"private, no-cache")
 """A response is private to its user: shared caches may not store it, and a browser must revalidate it."""

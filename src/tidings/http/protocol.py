@@ -19,10 +19,12 @@ from uvicorn.server import ServerState
 from tidings.config import KIB
 from tidings.errors import TidingsError
 from tidings.http.body import ClientGone
+from tidings.http.cycle import cycle_of, scope_of
 from tidings.http.deadlines import HEALTH_S, Deadlines, KeepAlive, Phase
 from tidings.http.disconnects import DisconnectWatcher
 from tidings.http.gate import Entry, Gate
 from tidings.http.headers import DateHeader, Header, SharedHeaders, checked_lines
+from tidings.http.portions import HEAD_END, PIPELINED, PORTION_BYTES, portion_end
 from tidings.http.refusals import (
     HANDSHAKE_BEHIND,
     HANDSHAKE_WITH_BODY,
@@ -48,19 +50,11 @@ MAX_HEAD_BYTES = 64 * KIB
 """Bytes of a request's line and headers, and again of its trailers, one portion more or less. Tokens have at most 8 KiB."""
 MAX_HEADERS = 100
 """Headers of a request, and again trailers: as many as Apache allows, several times what browsers and proxies send."""
-PORTION_BYTES = 4 * KIB
-"""Bytes that are parsed in one turn of the loop, so that a read full of small requests does not delay other connections.
-Nearly every request is smaller."""
-BODY_PORTION_BYTES = 32 * KIB
-"""The same within a body, which costs far less per byte."""
-PIPELINED = 8
-"""Requests begun in one turn; those after them wait in the socket until these have their responses."""
 MAX_AFTER_BYTES = 64 * KIB
 """Bytes that the client of a stream may send after its request; it has no reason to send any."""
 HEALTH_PATHS = (b"/livez", b"/readyz", b"/metrics")
 """The paths that get a response on a connection above the cap, under the prefix of all paths."""
 _READING = frozenset({"GET", "HEAD"})
-_HEAD_END = b"\r\n\r\n"
 _log = logging.getLogger("tidings.http")
 
 
@@ -245,7 +239,7 @@ class TimedProtocol(HttpToolsProtocol):
             return
         if self._phase is Phase.IDLE:
             self._phase = Phase.HEAD
-        if len(data) > PORTION_BYTES or data.count(_HEAD_END) > PIPELINED or self._held:
+        if len(data) > PORTION_BYTES or data.count(HEAD_END) > PIPELINED or self._held:
             self._held += data
             self._stop_reading()
             if self.unparsed.is_waiting:
@@ -260,7 +254,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._feeding = False
         if self._discarding or self.flow.read_paused or self.pipeline:
             return  # read_on() schedules the next portion
-        end = self._portion()
+        end = portion_end(self._held, self._phase is Phase.BODY)
         portion, self._held = self._held[:end], self._held[end:]
         try:
             if portion:
@@ -270,16 +264,6 @@ class TimedProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         self.read_on()
-
-    def _portion(self) -> int:
-        most = BODY_PORTION_BYTES if self._phase is Phase.BODY else PORTION_BYTES
-        end = 0
-        for _ in range(PIPELINED):
-            found = self._held.find(_HEAD_END, end, most)
-            if found < 0:
-                return most
-            end = found + len(_HEAD_END)
-        return end
 
     def _stop_reading(self) -> None:
         if not self._stopped:
@@ -325,9 +309,8 @@ class TimedProtocol(HttpToolsProtocol):
         self._phase = Phase.HEAD
         self._began = True
         self._unsettled = self._trailers = 0
-        super().on_message_begin()
-        ours: Any = {CONNECTION: self}
-        self.scope["extensions"] = ours
+        self.url, self.expect_100_continue, self.headers = b"", False, []
+        self.scope = scope_of(self, {CONNECTION: self})
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser, for trailers too. Those are counted and discarded: no decision may depend on a header after
@@ -348,18 +331,25 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser. Raises ValueError, which ends the parsing, for a head that is refused."""
-        refusal = self._head_refusal()
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        upgrades = self.parser.should_upgrade()
+        is_handshake = upgrades and self._is_handshake()
+        refusal = head_refusal(method, self.url, version, self.headers)
+        if refusal is None and is_handshake and has_body(self.headers):
+            refusal = HANDSHAKE_WITH_BODY
         if refusal is not None:
             self._fault = refusal
             raise ValueError(refusal.title)
         if not self.url.startswith(b"/"):
             self.url = origin_form(self.url, self.headers)
-        if self.parser.get_http_version() == "1.0":
+        if version == "1.0":
             self.expect_100_continue = False  # ignored for HTTP/1.0 (RFC 9110, 10.1.1)
-        self._declining = self.parser.should_upgrade() and not self._is_handshake()
+        self._declining = upgrades and not is_handshake
         if self._declining:
             return
-        super().on_headers_complete()
+        self.scope["method"], self.scope["http_version"] = method.decode("ascii"), version
+        if not is_handshake:
+            self._begin_cycle(version)
         if not self.pipeline:
             self._served = self.cycle
         self._phase = Phase.BODY
@@ -367,14 +357,16 @@ class TimedProtocol(HttpToolsProtocol):
         if self._entry is Entry.HEALTH and self.cycle is not None:
             self.cycle.keep_alive = False
 
-    def _head_refusal(self) -> Refusal | None:
-        method, version = self.parser.get_method(), self.parser.get_http_version()
-        refusal = head_refusal(method, self.url, version, self.headers)
-        if refusal is not None:
-            return refusal
-        if self.parser.should_upgrade() and self._is_handshake() and has_body(self.headers):
-            return HANDSHAKE_WITH_BODY
-        return None
+    def _begin_cycle(self, version: str) -> None:
+        """Begin to serve the request, after those before it: uvicorn's method, without what the application does not use."""
+        target = httptools.parse_url(self.url)
+        self.scope["raw_path"], self.scope["query_string"] = target.path, target.query or b""
+        before, self.cycle = self.cycle, cycle_of(self, version)
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""
@@ -457,11 +449,8 @@ class TimedProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
         last = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
         date = self.date.lines(self.server_state.default_headers)
-        response = b"".join((STATUS_LINE[status], date, own, others, last, body))
-        if self.pipeline:
-            self.transport.write(response)
-        else:
-            self.transport.write_last(response)  # type: ignore[attr-defined]
+        write = self.transport.write if self.pipeline else self.transport.write_last  # type: ignore[attr-defined]
+        write(b"".join((STATUS_LINE[status], date, own, others, last, body)))
         cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:

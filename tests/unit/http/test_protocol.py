@@ -13,7 +13,8 @@ import uvicorn
 
 from tidings.http.body import ClientGone
 from tidings.http.gate import Gate
-from tidings.http.protocol import MAX_HEAD_BYTES, PORTION_BYTES, TimedProtocol
+from tidings.http.portions import PORTION_BYTES
+from tidings.http.protocol import MAX_HEAD_BYTES, TimedProtocol
 from tidings.http.request import CONNECTION, Request
 from tidings.http.routing import Response, StreamResponse
 from tidings.http.sse import SERVER_SENT_EVENTS
@@ -38,17 +39,17 @@ Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Answers with the size of the body; ``/early`` answers before it is read, ``/stream`` is a stream without a client,
     ``/fails`` fails after a part of its response."""
-    if scope["path"] == "/stream":
+    if scope["raw_path"] == b"/stream":
         connection = scope["extensions"][CONNECTION]
         connection.eof_received()  # the client ends its side before its stream begins
         with pytest.raises(ClientGone):
             connection.take_over(b"", SERVER_SENT_EVENTS)
         return
-    if scope["path"] == "/fails":
+    if scope["raw_path"] == b"/fails":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"part", "more_body": True})
         raise RuntimeError("planted")
-    size, more = 0, scope["path"] != "/early"
+    size, more = 0, scope["raw_path"] != b"/early"
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
