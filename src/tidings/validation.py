@@ -1,6 +1,5 @@
 """Validation of JSON: typed decoding that reports each field which does not fit, with its JSON Pointer (RFC 6901)."""
 
-import contextlib
 from typing import TypeVar
 
 import msgspec
@@ -21,8 +20,10 @@ def decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
     """The decoded value. Raises Malformed if ``raw`` is not JSON, InvalidFields if it does not match the type."""
     text = raw.removeprefix(BOM)
     if len(text) <= COUNTED_BYTES or not has_long_parts(decoder.type, text):
-        with contextlib.suppress(*UNREADABLE):
+        try:
             return decoder.decode(text)
+        except UNREADABLE:
+            pass  # it is read again below, which finds all errors
     check_json(text)
     errors, fitting = find(decoder.type, text)
     raise InvalidFields(errors=errors, fitting=fitting)
