@@ -18,8 +18,10 @@ def _second(s: int) -> str:
     return datetime.fromtimestamp(s, UTC).isoformat()[:19]
 
 
+@lru_cache(maxsize=4096)
 def rfc3339(ms: int) -> str:
-    """``2026-01-31T09:30:00.123Z`` for milliseconds since 1970."""
+    """``2026-01-31T09:30:00.123Z`` for milliseconds since 1970. Cached: an event and its receipt have the same, and so have
+    the events of an array."""
     return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
 
 
