@@ -75,6 +75,9 @@ class Submission:
 
 def submission_of(commands: Sequence[Command], done: asyncio.Future[list[Outcome | KeyReused]]) -> Submission:
     """These commands as they are queued."""
+    if all(isinstance(command, Publish) for command in commands):  # nearly always; the rest is about others
+        weight = sum(len(command.events) for command in commands if isinstance(command, Publish))
+        return Submission(APPLICATION, commands, done, weight, publishes=True, ready=True)
     users = {_user(command) for command in commands}
     asker = users.pop() if len(users) == 1 else APPLICATION
     return Submission(
@@ -82,7 +85,7 @@ def submission_of(commands: Sequence[Command], done: asyncio.Future[list[Outcome
         commands,
         done,
         sum(map(_weight, commands)),
-        all(isinstance(command, Publish) for command in commands),
+        False,
         asker == APPLICATION or not any(map(_counts, commands)),
     )
 
