@@ -27,18 +27,22 @@ NO_REPEAT = 0
 
 
 class Kind(NamedTuple):
-    """The notifications of the events of one verb: a type, by number and name, and its rule."""
+    """The notifications of the events of one verb: a type, by number and name, and its rule. ``to_targets`` and
+    ``to_followers`` are those of the rule, which computes them, for many events."""
 
     type: int
     name: str
     rule: Rule
     verb: str
+    to_targets: bool
+    to_followers: bool
 
 
 def kind(w: WriteSession, verb: str) -> Kind:
     """The kind of a verb by the current rules."""
     name = w.rules.type_of(verb)
-    return Kind(w.names.make_verb(name), name, w.rules.rule(name), verb)
+    rule = w.rules.rule(name)
+    return Kind(w.names.make_verb(name), name, rule, verb, rule.to_targets, rule.to_followers)
 
 
 class NotificationDraft(NamedTuple):
@@ -123,9 +127,9 @@ def _unrepeated(w: WriteSession, pairs: Collection[int], arrivals: Arrivals) -> 
     """Without duplicates: of earlier notifications, and of one another. As a rule there are none: one statement begins all
     windows, and only the recipients who have one already are looked at."""
     keys = {i: a.repeat for i, a in arrivals.items() if a.repeat}
-    asked = pairs if len(keys) == len(arrivals) else [p for p in pairs if index_of(p) in keys]
-    if not asked:
+    if not keys:
         return pairs
+    asked = pairs if len(keys) == len(arrivals) else [p for p in pairs if index_of(p) in keys]
     packed = array("q", sorted(asked))  # in the order of events, which decides between new ones
     if w.run("begin_dedup_windows", packed, 0, now=w.now) == len(packed):
         return pairs

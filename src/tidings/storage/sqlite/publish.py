@@ -181,8 +181,11 @@ def _log(w: WriteSession, events: Sequence[NewEvent]) -> tuple[EventBatch, list[
         rows.actors.append(actor)
         rows.things.append(thing)
         rows.topics.append(list({actor, thing, *extra}))
-    for n, part in groupby(bodies, lambda row: w.events.span(row[0]).parts[-1]):
-        w.insert("insert_events", list(part), n)
+    if len(w.events.spans) == 1:
+        w.insert("insert_events", bodies, w.events.newest())
+    else:
+        for n, part in groupby(bodies, lambda row: w.events.span(row[0]).parts[-1]):
+            w.insert("insert_events", list(part), n)
     w.insert("insert_log", log)
     w.events.grew(len(events))
     w.position += len(events)

@@ -50,7 +50,7 @@ def resolve_recipients(
     unaddressed = {
         i
         for i, event in enumerate(events)
-        if event.targets and not (i in drafts and drafts[i].kind.rule.to_targets)
+        if event.targets and not (i in drafts and drafts[i].kind.to_targets)
     }
     if unaddressed:
         addressed = {p for p in targets if inbox_insert.index_of(p) not in unaddressed}
@@ -71,7 +71,7 @@ def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> 
     kinds = {verb: kind(w, verb) for verb in {event.verb for event in events}}
     for i, event in enumerate(events):
         brings = kinds[event.verb]
-        followers = brings.rule.notifies_followers(event.visibility)
+        followers = brings.to_followers and brings.rule.notifies_followers(event.visibility)
         if event.audience or event.notify is NotifyMode.NONE or not (event.targets or followers):
             continue
         alone = NotificationDraft(
@@ -88,7 +88,7 @@ def _followers(
     because they are too many."""
     now, queued, budget = array("q"), set(), BATCH_INLINE_ROWS
     for i, a in drafts.items():
-        if not a.kind.rule.notifies_followers(events[i].visibility):
+        if not (a.kind.to_followers and a.kind.rule.notifies_followers(events[i].visibility)):
             continue
         for topic in a.kind.rule.follower_topics(a.actor, a.thing, a.topics):
             followers = w.wide.get(topic, 0)
