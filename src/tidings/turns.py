@@ -29,16 +29,17 @@ class Turn:
     def __init__(self, monotonic: Callable[[], float], take: TakeTurn = next_pass) -> None:
         self._monotonic = monotonic
         self._take = take
-        self._began = monotonic()
+        self.ends = monotonic() + TURN_S
+        """The time from which on this turn is long, for loops in which a call of :meth:`is_long` would cost too much."""
 
     async def next(self) -> None:
         """Yield the loop, and wait for the next turn."""
         await self._take()
-        self._began = self._monotonic()
+        self.ends = self._monotonic() + TURN_S
 
     def is_long(self) -> bool:
         """Whether this turn has lasted for TURN_S."""
-        return self._monotonic() - self._began >= TURN_S
+        return self._monotonic() >= self.ends
 
 
 def lower_priority() -> None:

@@ -11,6 +11,8 @@ from tidings.live.transport import Encoder
 from tidings.model import EventAudience, FeedItem
 from tidings.turns import Turn
 
+USERS = 64
+"""Users whose streams are looked up at once."""
 WRITE_BYTES = 65_536
 """Bytes after which frames go into another write: about what a transport takes before it is full."""
 
@@ -25,7 +27,8 @@ class EventFanOut:
     async def send(self, audiences: Sequence[EventAudience], now: float) -> None:
         """Send these, to each stream its own in their order. A stream that stops following meanwhile gets no more: it
         catches up from the store. ``now``: seconds of the monotonic clock."""
-        turn = Turn(asyncio.get_running_loop().time)
+        time = asyncio.get_running_loop().time
+        turn = Turn(time)
         listed = [(one, _listed(one)) for one in audiences]
         alike, apart = self._watching(audiences)
         for names, streams in alike.items():
@@ -35,13 +38,14 @@ class EventFanOut:
             frames = SharedFrames(shared)
             for stream in streams:
                 frames.send(stream, now)
-                if turn.is_long():
+                if time() >= turn.ends:
                     await turn.next()
         for one, shown in listed:
-            for stream, sent in self._recipients(one, shown, apart):
-                _send(stream, sent, one.position, now)
-                if turn.is_long():
-                    await turn.next()
+            for some, sent in self._recipients(one, shown, apart):
+                for stream in some:
+                    _send(stream, sent, one.position, now)
+                    if time() >= turn.ends:
+                        await turn.next()
 
     def _watching(
         self, audiences: Sequence[EventAudience]
@@ -64,19 +68,22 @@ class EventFanOut:
 
     def _recipients(
         self, one: EventAudience, listed: Frame | FeedReset, apart: Mapping[str, Sequence[Stream]]
-    ) -> Iterator[tuple[Stream, Frame | FeedReset]]:
-        """The streams whose feeds have an event or are changed, then those of ``apart`` that carry it; each with what it
-        gets. A stream of both kinds gets the item of the feed, and ignores the second frame."""
+    ) -> Iterator[tuple[Sequence[Stream], Frame | FeedReset]]:
+        """The streams whose feeds have an event or are changed, then those of ``apart`` that carry it, some at a time; each
+        with what they get. A stream of both kinds gets the item of the feed, and ignores the second frame."""
+        listening = self._registry.listening
         for reason, topic, users in one.listeners:
             item = FeedItem(0, one.position, one.body, None, reason, topic)
             sent = activity_frame(item) if one.change is None else listed
-            for user in users:
-                for stream in tuple(self._registry.listening.get(user, ())):
-                    yield stream, sent
+            for at in range(0, len(users), USERS):
+                yield (
+                    [stream for user in users[at : at + USERS] for stream in listening.get(user, ())],
+                    sent,
+                )
         for reach in one.reach:
-            for stream in apart.get(reach.watched, ()):
-                if reach.admits(stream.user):
-                    yield stream, listed
+            streams = apart.get(reach.watched, ())
+            for at in range(0, len(streams), USERS):
+                yield [one for one in streams[at : at + USERS] if reach.admits(one.user)], listed
 
 
 class SharedFrames:
@@ -95,19 +102,16 @@ class SharedFrames:
             for sent, position in self._sent:
                 _send(stream, sent, position, now)
             return
-        for data, position in self._written(stream.transport.encoder, stream.epoch):
+        encoder = stream.transport.encoder
+        for data, position in self._writes.get(encoder) or self._written(encoder, stream.epoch):
             if stream.state is State.FOLLOWING:
                 stream.send_joined(data, position, now)
 
     def _written(self, encoder: Encoder, epoch: str) -> list[tuple[bytes, int]]:
         """The frames in few writes, each with the position after it."""
-        found = self._writes.get(encoder)
-        if found is None:
-            frames = [
-                (sent.at(encoder, epoch, None), at) for sent, at in self._sent if isinstance(sent, Frame)
-            ]
-            found = self._writes[encoder] = list(_joined(frames))
-        return found
+        frames = [(sent.at(encoder, epoch, None), at) for sent, at in self._sent if isinstance(sent, Frame)]
+        written = self._writes[encoder] = list(_joined(frames))
+        return written
 
 
 def _joined(frames: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
