@@ -197,7 +197,11 @@ class NotificationReader:
         return rows[0] if rows else None
 
     async def _counts(self, user: str) -> InboxCounters:
-        return (await inbox_heads(self._store, [user], self._materialize))[user]
+        erasures = self._store.erasures.begun
+        (counts,) = await self._store.counts([user])
+        if not counts.lacking:  # nearly always
+            return counts
+        return (await inbox_heads(self._store, [user], self._materialize, erasures))[user]
 
     async def _taken_up(
         self, user: str, read: Callable[[], Awaitable[_C]], erasures: int | None = None

@@ -35,9 +35,9 @@ async def read_with_materialization(
 
 
 async def inbox_heads(
-    store: Store, users: Sequence[str], materialize: Materialize
+    store: Store, users: Sequence[str], materialize: Materialize, erasures: int | None = None
 ) -> dict[str, InboxCounters]:
-    """The counters of these users' inboxes, at most HEADS."""
+    """The counters of these users' inboxes, at most HEADS. ``erasures``: their number when the request began; None: now."""
 
     async def read() -> dict[str, InboxCounters]:
         return dict(zip(users, await store.counts(users), strict=True))
@@ -46,5 +46,5 @@ async def inbox_heads(
         read,
         lambda found: [user for user, counts in found.items() if counts.lacking],
         materialize,
-        store.erasures.begun,
+        store.erasures.begun if erasures is None else erasures,
     )
