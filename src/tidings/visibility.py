@@ -51,9 +51,10 @@ def is_listed(
 class LookUpFacts(NamedTuple):
     """The facts about a user and an event that permit a look-up by its id; by default those of a user without any.
 
-    ``own``: the user is the actor; ``target``: is among the targets; ``in_audience``: is in the audience of the broadcast;
-    ``notified``: has or had it in the inbox; ``follows``: follows one of its topics now; ``covered``: a follow of one of its
-    topics covers it, as in feeds (see ``tidings.ports``); ``blocked``: a block is between the user and the actor.
+    ``own``: the user is the actor; ``target``: is among the targets; ``in_audience``: is in the audience of the broadcast,
+    in which no VISITOR is; ``notified``: has or had it in the inbox; ``follows``: follows one of its topics now;
+    ``covered``: a follow of one of its topics covers it, as in feeds (see ``tidings.ports``); ``blocked``: a block is
+    between the user and the actor.
     """
 
     own: bool = False

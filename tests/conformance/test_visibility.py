@@ -181,12 +181,13 @@ def test_followers_are_not_notified_of_what_is_for_recipients(store: Harness) ->
 
 @pytest.mark.parametrize("audience", [EVERYONE, "category:x"])
 def test_the_audience_of_a_broadcast_are_its_recipients(store: Harness, audience: str) -> None:
-    """They may look it up, before and after it is in their inbox; others may not."""
+    """They may look it up, before and after it is in their inbox; others may not. Visitors are in none."""
     store.write(Follow("v1", "category:x"))
     made = event("alice", "news", "market:42", visibility=RECIPIENTS)
     (id,) = store.publish(replace(made, audience=audience, expires_at=made.created_at + 10**9))
     assert store.run(store.store.event(id, "v1"))
     assert bool(store.run(store.store.event(id, "carol"))) == (audience == EVERYONE)
+    assert store.run(store.store.event(id, VISITOR)) is None
     store.write(MaterializeBroadcasts(("v1",)), Unfollow("v1", "category:x"))
     assert store.run(store.store.event(id, "v1"))
     assert store.activity("market:42", viewer="v1") == store.feed("v1") == []

@@ -38,7 +38,7 @@ from tidings.storage.memory.deliveries import MemoryDeliveries
 from tidings.storage.memory.inbox import ItemDraft
 from tidings.storage.memory.state import Broadcast, created_at, thing
 from tidings.storage.memory.user import UserState
-from tidings.visibility import LookUpFacts, may_look_up
+from tidings.visibility import VISITOR, LookUpFacts, may_look_up
 
 
 class MemoryInboxes(MemoryDeliveries):
@@ -134,6 +134,8 @@ class MemoryInboxes(MemoryDeliveries):
         return topics or (thing(entry),)
 
     def _may_look_up(self, viewer: str, entry: LogEntry) -> bool:
+        if viewer == VISITOR:
+            return may_look_up(entry.visibility, LookUpFacts())
         person = self._peek(viewer)
         broadcast = next((each for each in self._broadcasts if each.key == entry.key), None)
         follows = [span for topic in entry.topics for span in person.follows.get(topic, ())]

@@ -11,7 +11,7 @@ from tidings.storage.sqlite.relations import has_block
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.write_session import high_key
-from tidings.visibility import LookUpFacts, Visibility, may_look_up
+from tidings.visibility import VISITOR, LookUpFacts, Visibility, may_look_up
 
 FEW_TARGETS = 512
 """Bytes of an event's targets, some hundred of them, whose names the event loop reads."""
@@ -57,7 +57,7 @@ def _may_look_up(r: ReadSnapshot, viewer: str, event: EventRow) -> bool:
 def _facts(r: ReadSnapshot, viewer: str, event: EventRow) -> LookUpFacts:
     user, audience = r.names.user(viewer), broadcasts.audience(r, event.position)
     if user is None:
-        return LookUpFacts(in_audience=audience == broadcasts.EVERYONE)
+        return LookUpFacts(in_audience=audience == broadcasts.EVERYONE and viewer != VISITOR)
     follows, covered = feed_reasons.follows_of(r, user, event)
     return LookUpFacts(
         own=event.actor == user,
