@@ -36,8 +36,9 @@ class ActivityScope(NamedTuple):
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """The activity beside the feed: EVERYBODY, and topics."""
-        return (*((EVERYBODY,) if self.everybody else ()), *self.topics)
+        """The activity beside the feed: EVERYBODY, and topics. The same for equal scopes, so that these share frames."""
+        everybody = (EVERYBODY,) if self.everybody else ()
+        return (*everybody, *sorted(self.topics)) if self.topics else everybody
 
 
 FEED_ALONE = ActivityScope()

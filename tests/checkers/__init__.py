@@ -6,5 +6,6 @@ that each can fail.
 
 I1 ``ledger.exactly_once`` · I2 ``ledger.idempotent`` · I3 ``inboxes.dense``, ``audience`` · I4
 ``paging.complete`` · I5 ``streams.continuous`` · I6 ``inboxes.counted``, ``inboxes.spared``, ``fold.faithful`` · I7
-``tops.exact`` · I9 ``taint.untainted`` · I12 ``bounds.within``
+``tops.exact`` · I9 ``taint.untainted`` · I12 ``bounds.within`` · and ``history.History``, which recomputes from all that was
+written what I3, I5, I6 and I9 ask of each reader
 """

@@ -7,13 +7,15 @@ from msgspec.structs import replace
 
 from tests.checkers import audience, inboxes, ledger, streams
 from tests.checkers.adapters import ALL, places, whole_inbox
-from tests.simulation.device import ACTIVITY, NOTIFICATIONS, Device
+from tests.simulation.device import NOTIFICATIONS, Device
 from tests.simulation.store import at_once
+from tests.simulation.visitor import Visitor
 from tests.simulation.world import World
 from tidings.client.shapes import FeedItem, Notification
 from tidings.event_json import feed_item
 from tidings.filters import FeedFilter
 from tidings.projections.notification_rendering import NotificationRenderer
+from tidings.visibility import VISITOR
 
 
 class _Named(msgspec.Struct):
@@ -95,14 +97,23 @@ def lacks(device: Device, truth: Truth, world: World) -> str:
         known = fold.seq, fold.unread_count, fold.unread_items, fold.unseen_count
         if known != truth.head(device.user):
             return f"{device.name} knows {known} of {truth.head(device.user)}"
-    if ACTIVITY in device.include:
+    if device.carries:
         if device.heard.feed_since is None:
             return f"{device.name} has no feed yet"
-        missed = sorted(set(_due(device, truth, world)) - set(device.heard.activities))
+        missed = sorted(set(_due(device, truth, world)) - {frame.at for frame in device.heard.feed_frames})
         if missed:
             return f"{device.name} has not heard of {missed}"
-        return _feed_differs(device, truth, world) or _feed_lacks(device, world)
+        return _feed_differs(device, truth, world)
     return ""
+
+
+def visitor_lacks(visitor: Visitor, world: World) -> str:
+    """The same of somebody without a credential."""
+    if visitor.since is None:
+        return f"{visitor.name} has no page yet"
+    due = [] if world.history.erased else world.history.due(VISITOR, visitor.scope, visitor.since)
+    missed = sorted(set(due) - set(visitor.arrived))
+    return f"{visitor.name} has not heard of {missed}" if missed else ""
 
 
 def overdue(world: World) -> str:
@@ -111,29 +122,39 @@ def overdue(world: World) -> str:
     return f"{late[0]} has not come back" if late else ""
 
 
+def unfinished(world: World) -> str:
+    """What is still to be written into feeds and inboxes; "" when nothing is."""
+    jobs = at_once(world.store.status()).pending_fanout_jobs
+    return f"{jobs} jobs are queued" if jobs else ""
+
+
 def _feed_differs(device: Device, truth: Truth, world: World) -> str:
-    """How what a device holds of a feed differs from the feed; "" when it does not. What a follow or a mask takes away is
-    not streamed, nor that the marks of an erased person are gone."""
-    acts = set(world.plan.acts)
-    if "erase" in acts:
+    """How the items of a feed that a device holds differ from the feed; "" when they do not. What a follow, a mute or a
+    block takes away is not streamed, nor that the marks of an erased person are gone, nor who follows a topic that was
+    read."""
+    history = world.history
+    if history.erased or not device.scope.feed:
         return ""
     read = truth.read(device.user)
     for item in device.feed.items:
+        if not item.reason.kind:
+            continue
         if item.event_id not in read:
-            if not {"follow", "mask"} & acts:
+            if history.is_in_feed(device.user, item.event_id):
                 return f"{device.name} shows {item.event_id}, which is not in the feed"
-        elif read[item.event_id] != item.read_at:
+        elif read[item.event_id] != item.read_at and item.visibility != "followers":
             return f"{device.name} has {item.event_id} read {item.read_at}, the feed {read[item.event_id]}"
     return ""
 
 
 def _due(device: Device, truth: Truth, world: World) -> list[int]:
-    """The positions that a device must have heard of. A follow that is made later brings what is older, and one that
-    ends takes it away: then only what is addressed is sure, and with masks nothing is."""
-    since, acts = device.heard.feed_since or 0, world.plan.acts
-    if "mask" in acts:
-        return []
-    return truth.addressed(device.user, since) if "follow" in acts else truth.fed(device.user, since)
+    """The positions that a device must have heard of. Once somebody was erased, what is addressed to its user is sure, if
+    nothing is hidden."""
+    since, history = device.heard.feed_since or 0, world.history
+    if not history.erased:
+        return history.due(device.user, device.scope, since)
+    hiding = {"mute", "block"} & set(world.plan.acts)
+    return truth.addressed(device.user, since) if device.scope.feed and not hiding else []
 
 
 def device_agrees(device: Device, truth: Truth) -> None:
@@ -172,32 +193,11 @@ def told_everything(device: Device, world: World) -> None:
     streams.continuous(device.heard.frames, last_change, since)
 
 
-def _feed_lacks(device: Device, world: World) -> str:
-    missed = _changed(device, world).keys() - {frame.key for frame in device.heard.feed_frames}
-    return f"{device.name} has not heard of changes at {sorted(missed)}" if missed else ""
-
-
-def _changed(device: Device, world: World) -> dict[str, int]:
-    """All that came to a device's feed since it was fetched, as far as it is sure and still known."""
-    since = device.heard.feed_since
-    if since is None or {"follow", "mask", "erase"} & set(world.plan.acts):
-        return {}
-    page = at_once(world.store.feed_since(device.user, since, ALL))
-    return {str(one.position): one.position for one in (*page.items, *page.changes)}
-
-
-def told_the_feed(device: Device, world: World) -> None:
-    """I5 of the feed: new items, marks and retractions, in the one order of positions."""
+def told_the_feed(device: Device, truth: Truth, world: World) -> None:
+    """I5 of activity: new events, marks and retractions, in the one order of positions."""
     if device.heard.feed_since is not None:
-        streams.continuous(device.heard.feed_frames, _changed(device, world), device.heard.feed_since)
-
-
-def feed_is_true(device: Device, truth: Truth, world: World) -> None:
-    """Nothing was heard that is not in the feed, unless the feed was changed since."""
-    if device.heard.feed_since is None or {"follow", "mask", "retract", "erase"} & set(world.plan.acts):
-        return
-    foreign = set(device.heard.activities) - set(truth.fed(device.user, device.heard.feed_since))
-    assert not foreign, f"{device.name} heard of {sorted(foreign)}, which is not in its feed"
+        last_change = {str(position): position for position in _due(device, truth, world)}
+        streams.continuous(device.heard.feed_frames, last_change, device.heard.feed_since)
 
 
 def feeds_are_whole(world: World, truth: Truth) -> None:
@@ -212,6 +212,8 @@ def feeds_are_whole(world: World, truth: Truth) -> None:
     for user, positions in heard.items():
         fed = set(truth.fed(user, 0))
         assert fed == positions, f"{user} has {sorted(fed)} in the feed, and hears of {sorted(positions)}"
+        if not world.history.erased:
+            world.history.has_fed(user, fed)
 
 
 def _names_are_the_newest(world: World, truth: Truth) -> None:
@@ -237,5 +239,9 @@ def store_is_sound(world: World, truth: Truth) -> None:
         if world.plan.unaided and "retract" not in world.plan.acts:  # a group keeps the place of what it lost
             told = audience.notified(user, truth.log, world.store.rules)
             inboxes.addressed(items, [ids[position] for position in told], world.put_away.get(user, ()))
+        if not world.history.erased:
+            rows = at_once(world.store.inbox(user, ALL, None, state="all")).rows
+            if not world.history.notified(user, rows, lacking=counts.lacking):
+                world.tally.add("inbox", "exact")
         inboxes.sound(items, counts.seq)
         inboxes.counted(items, counts.unread_count, counts.unread_items, counts.unseen_count)

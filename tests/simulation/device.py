@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from tests.checkers.history import History
 from tests.checkers.streams import Frame
 from tests.simulation.faults import Trouble
 from tests.simulation.loop import Life, pause
@@ -14,6 +15,7 @@ from tests.simulation.network import SOCKET, Connection, Kind
 from tests.simulation.server import Server
 from tests.simulation.sockets import Socket
 from tests.simulation.stats import Tally
+from tidings.activity_scope import ActivityScope
 from tidings.client import polling
 from tidings.client.cursor import cursor_of, parse
 from tidings.client.effects import (
@@ -39,7 +41,9 @@ from tidings.client.subscription import SubscriptionMachine
 from tidings.client.timeouts import SubscriptionTimeouts
 
 T = TypeVar("T")
-NOTIFICATIONS, ACTIVITY = "notifications", "activity"
+NOTIFICATIONS, ACTIVITY, EVERYTHING = "notifications", "activity", "activity:all"
+ALL_ACTIVITY = ActivityScope(feed=False, everybody=True)
+"""The page that a device shows whose streams carry no feed."""
 AGAIN_S = 1.0
 """Between two attempts of an application to fetch its lists."""
 
@@ -54,6 +58,11 @@ class Around(Protocol):
     people: Life
     failures: list[BaseException]
     tally: Tally
+
+    @property
+    def history(self) -> History:
+        """All that was written."""
+        ...
 
     def now(self) -> float:
         """Virtual seconds."""
@@ -119,13 +128,23 @@ class Heard:
 
 
 class Device:
-    """One of a user's devices, on its kind of wire. It may be put away, and taken out again with what it keeps or
-    without."""
+    """One of a user's devices, on its kind of wire, with the activity of some topics too. It may be put away, and taken out
+    again with what it keeps or without."""
 
-    def __init__(self, around: Around, user: str, name: str, include: tuple[str, ...], wire: Kind) -> None:
+    def __init__(
+        self,
+        around: Around,
+        user: str,
+        name: str,
+        include: tuple[str, ...],
+        wire: Kind,
+        topics: tuple[str, ...] = (),
+    ) -> None:
         self.user = user
         self.name = name
         self.include = include
+        self.topics = topics
+        self.scope = ActivityScope(ACTIVITY in include, EVERYTHING in include, frozenset(topics))
         self.wire = wire
         self.fold = InboxState()
         self.feed = FeedState()
@@ -148,6 +167,11 @@ class Device:
     def on(self) -> bool:
         """Whether it is in use."""
         return self._running is not None
+
+    @property
+    def carries(self) -> bool:
+        """Whether it is told of activity."""
+        return self.scope.feed or bool(self.scope.watched)
 
     def start(self) -> None:
         """Take it out."""
@@ -184,6 +208,7 @@ class Device:
                 self.user,
                 self.include,
                 self._cursor or None,
+                topics=self.topics,
                 fresh=fresh,
                 pace=self._around.pace,
                 clock=self._around.now,
@@ -214,10 +239,10 @@ class Device:
             while inbox[-1].next_cursor and self._around.rng.random() < 0.5:
                 inbox.append(await self._page("/v1/notifications", InboxPage, inbox[-1].next_cursor))
             self.fold.replace(inbox)
-        if ACTIVITY in self.include:
-            feed = await self._page("/v1/feed", FeedPage)
+        if self.carries:
+            feed = await self._page("/v1/feed" if self.scope.feed else "/v1/activity", FeedPage)
             self.feed.replace(feed)
-        self._cursor = cursor_of(inbox[0] if inbox else None, feed if ACTIVITY in self.include else None)
+        self._cursor = cursor_of(inbox[0] if inbox else None, feed if self.carries else None)
         there = parse(self._cursor)
         self.heard.begin(there.seq, there.position)
 
@@ -292,11 +317,27 @@ class Device:
         self._around.note(self.name, "hears", _short(item))
         self._around.tally.add("item", type(item).__name__)
         self.heard.take(item)
+        self._check(item)
         self.fold.apply(item)
         self.feed.apply(item)
         self._cursor = item.cursor
         if self.dawdle_s:
             await pause(self.dawdle_s)
+
+    def _check(self, item: Item) -> None:
+        """I9: of activity it is told only what it may see, and it is shown nothing else after a reset."""
+        history, scope = self._around.history, self.scope
+        match item:
+            case Activity():
+                history.carries(self.user, scope, item.item.event_id, item.position)
+            case Retracted():
+                history.retracts(self.user, scope, item.event_id, item.position)
+            case Reset(feed=feed):
+                page = scope if scope.feed else ALL_ACTIVITY
+                for one in feed:
+                    history.carries(self.user, page, one.event_id, one.position)
+            case _:
+                pass
 
     async def _fetch_token(self) -> bool:
         await pause(self._around.trouble.latency(self._around.rng))

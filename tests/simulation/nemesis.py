@@ -13,21 +13,21 @@ Blow = Callable[[World], None]
 def cut(world: World) -> None:
     """Some connections break, or all."""
     share = world.rng.choice((0.3, 1.0))
-    for device in world.devices:
-        if device.connection is not None and world.rng.random() < share:
-            device.connection.reset()
+    for reader in world.readers:
+        if reader.connection is not None and world.rng.random() < share:
+            reader.connection.reset()
 
 
 def vanish(world: World) -> None:
     """A connection goes silent."""
-    connection = world.some_device().connection
+    connection = world.some_reader().connection
     if connection is not None:
         connection.vanish()
 
 
 def stall(world: World) -> None:
     """Nothing arrives over a connection for a while; then everything."""
-    connection = world.some_device().connection
+    connection = world.some_reader().connection
     if connection is not None:
         connection.stall(world.rng.uniform(0.5, 40))
 
@@ -72,27 +72,27 @@ def wall(world: World) -> None:
 
 def away(world: World) -> None:
     """A device is put away, or taken out again."""
-    device = world.some_device()
-    if device.on:
-        device.stop()
-        world.note(device.name, "is put away")
+    reader = world.some_reader()
+    if reader.on:
+        reader.stop()
+        world.note(reader.name, "is put away")
     else:
-        device.start()
-        world.note(device.name, "is taken out")
+        reader.start()
+        world.note(reader.name, "is taken out")
 
 
 def reinstall(world: World) -> None:
     """A device begins with nothing."""
-    device = world.some_device()
-    device.stop()
-    device.forget()
-    device.start()
-    world.note(device.name, "begins anew")
+    reader = world.some_reader()
+    reader.stop()
+    reader.forget()
+    reader.start()
+    world.note(reader.name, "begins anew")
 
 
 def dawdle(world: World) -> None:
     """A device takes its time over every item."""
-    world.some_device().dawdle_s = world.rng.choice((0.1, 1.0, 5.0))
+    world.some_reader().dawdle_s = world.rng.choice((0.1, 1.0, 5.0))
 
 
 ALL: dict[str, Blow] = {

@@ -23,7 +23,7 @@ PIECES = 0.3
 LATEST_S = 60.0
 """The longest that a server takes to notice that nobody is there."""
 
-CHANGES = (b"notification", b"read", b"activity")
+CHANGES = (b"notification", b"read", b"seen", b"activity", b"feed_read", b"retracted")
 """Frames that tell what changed, each of which has a place."""
 
 

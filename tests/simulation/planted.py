@@ -1,34 +1,53 @@
 """Violations to plant: each breaks one law of the real code, as a mistake might; the simulation must find every one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from websockets.frames import Frame as Message
 from websockets.frames import Opcode
 
 from tidings.background import NextRun
-from tidings.client import sse
+from tidings.client import inbox_state, sse
 from tidings.client.cursor import SubscriptionCursor
 from tidings.client.inbox_state import InboxState
 from tidings.client.items import Read, Reset
 from tidings.client.requests import Steps
-from tidings.client.shapes import InboxPage
+from tidings.client.shapes import FeedItem, InboxPage
 from tidings.client.subscription import SubscriptionMachine
 from tidings.client.subscription_state import SubscriptionState
+from tidings.event_counts import Dimension, EventSelection, KeyCounts
+from tidings.feed_changes import FeedMark, FeedReset, Retraction
+from tidings.filters import ActivityOf, FeedOf
 from tidings.http.long_poll import OBJECTS, LongPollTransport
 from tidings.http.websocket import WebSocketFrameEncoder
 from tidings.inbox_commands import MarkAllNotificationsRead
-from tidings.live import inbox_reader
+from tidings.live import event_fanout, inbox_reader
+from tidings.live.event_fanout import EventFanOut
 from tidings.live.following import Following
 from tidings.live.frames import Cursor, Frame, heartbeat, inbox_frames
 from tidings.live.reconciler import Reconciler
-from tidings.live.stream import State, Stream
-from tidings.model import InboxChanges, InboxCounters, InboxUpdateResult, LogEntry, NewEvent, Receipt
+from tidings.live.stream import State, Stream, VisitorStream
+from tidings.model import (
+    EventAudience,
+    InboxChanges,
+    InboxCounters,
+    InboxUpdateResult,
+    LogEntry,
+    NewEvent,
+    Receipt,
+    UnseenCount,
+    user_topic,
+)
 from tidings.snoozes import SnoozeService
-from tidings.storage.memory import MemoryStore, inboxes
+from tidings.storage.memory import MemoryStore, feeds, inboxes
+from tidings.storage.memory.event_counts import MemoryEventCounts
+from tidings.storage.memory.feed_read_state import FeedReadState
+from tidings.storage.memory.feeds import MemoryFeeds
 from tidings.storage.memory.inbox import Inbox
+from tidings.storage.memory.streams import MemoryStreams
 from tidings.storage.memory.user import UserState
 from tidings.storage.sqlite.write_session import ON_READ, WriteSession
+from tidings.visibility import LookUpFacts, Visibility, may_look_up
 
 
 class Planted(NamedTuple):
@@ -162,7 +181,91 @@ def _short_answer(self: LongPollTransport, last_event_id: str) -> bytes:
     return _answer(self, last_event_id)
 
 
+# --- activity: who sees it, and is told of it -------------------------------------------------------------------
+
+
+def _listed_for_followers(visibility: Visibility, **page: Any) -> bool:
+    return visibility.reaches_followers
+
+
+def _through_blocks(self: MemoryStreams, watched: str, viewer: str, entry: LogEntry) -> bool:
+    return self._lists(watched, viewer, entry)
+
+
+def _all_unlisted(self: MemoryStreams, watched: str, viewer: str) -> list[Retraction]:
+    return [Retraction(position, self._ids.text(entry.key)) for position, entry in self._retracted]
+
+
+_new_count = MemoryFeeds.new_count
+
+
+async def _count_of_all(
+    self: MemoryFeeds, what: FeedOf | ActivityOf, since: int, cap: int, *rest: Any
+) -> UnseenCount:
+    found = await _new_count(self, what, since, cap, *rest)
+    return found if isinstance(what, FeedOf) else found._replace(new=len(list(self._newest(since))))
+
+
+_ranked = MemoryEventCounts._ranked
+
+
+def _rank_all(
+    self: MemoryEventCounts, selected: EventSelection, by: Dimension, most: int
+) -> KeyCounts | None:
+    return _ranked(self, selected._replace(narrowest=Visibility.RECIPIENTS), by, most)
+
+
+def _look_up_broadcasts(visibility: Visibility, user: LookUpFacts) -> bool:
+    return user == LookUpFacts() or may_look_up(visibility, user)
+
+
+_recipients = EventFanOut._recipients
+
+
+def _only_feeds(self: EventFanOut, one: EventAudience, listed: Any, apart: Any) -> Iterator[Any]:
+    return _recipients(self, one, listed, {})
+
+
+def _not_alike(one: EventAudience, names: Collection[str]) -> bool:
+    return False
+
+
+_since = FeedReadState.since
+
+
+def _feed_marks(self: FeedReadState, after: int) -> Iterator[FeedMark | FeedReset]:
+    return (one for one in _since(self, after) if isinstance(one, FeedReset) or one.activity is None)
+
+
+def _is_of_any(activity: str | None, item: FeedItem) -> bool:
+    return True
+
+
+_sever = MemoryStore._sever
+
+
+def _sever_one(self: MemoryStore, user: str, actor: str) -> None:
+    if user_topic(actor) in self._peek(user).blocked:
+        _sever(self, user, actor)
+
+
 PLANTED = {
+    "activity of everybody with events for followers": Planted(feeds, "is_listed", _listed_for_followers),
+    "streams that carry activity across a block": Planted(MemoryStreams, "_shows", _through_blocks),
+    "retractions of events that the reader could not see": Planted(MemoryStreams, "_unlisted", _all_unlisted),
+    "new counts of activity that count hidden events": Planted(MemoryFeeds, "new_count", _count_of_all),
+    "trends that count what few may see": Planted(MemoryEventCounts, "_ranked", _rank_all),
+    "visitors who may look up events": Planted(inboxes, "may_look_up", _look_up_broadcasts),
+    "visitors who learn where the log ends": Planted(VisitorStream, "skip_to", Stream.skip_to),
+    "a hub that leaves activity out where a stream has a feed": Planted(
+        EventFanOut, "_recipients", _only_feeds
+    ),
+    "a hub that leaves activity out where a stream has no feed": Planted(
+        event_fanout, "_is_public", _not_alike
+    ),
+    "a store that says nothing of read-alls of activity": Planted(FeedReadState, "since", _feed_marks),
+    "a client that applies read-alls of any list to the feed": Planted(inbox_state, "_is_of", _is_of_any),
+    "a block that empties one of two inboxes": Planted(MemoryStore, "_sever", _sever_one),
     "a hub that forgets what overtook a stream": Planted(Following, "_ready", _ready),
     "a hub that joins before it has caught up": Planted(Following, "_join", _join),
     "a hub that relies on hints": Planted(Reconciler, "_round", _round),

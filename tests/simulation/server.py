@@ -2,8 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
+
+import msgspec
 
 from tests.simulation.faults import Trouble
 from tests.simulation.loop import Clock, Life
@@ -11,6 +13,7 @@ from tests.simulation.network import EVENTS, Connection
 from tests.simulation.stats import Tally
 from tests.simulation.store import ShakenStore, at_once
 from tidings.client.effects import Answer, ClientRequest
+from tidings.client.shapes import FeedPage
 from tidings.commands import Commands
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
@@ -19,7 +22,9 @@ from tidings.errors import Deferred, TidingsError, Unauthenticated
 from tidings.feeds import FeedReader, Reply
 from tidings.filters import FeedFilter
 from tidings.http.body import ClientGone
+from tidings.http.endpoints.live import ActivityStreamQuery, StreamQuery, contents
 from tidings.http.long_poll import polled
+from tidings.http.params import choice
 from tidings.http.request import Request as HttpRequest
 from tidings.http.sse import EVENT_STREAM, farewell
 from tidings.http.websocket import try_again_later
@@ -35,9 +40,12 @@ from tidings.public_head import PublicHead
 from tidings.server import PostCommitHooks
 from tidings.snoozes import SnoozeService
 from tidings.trends import Trends
+from tidings.visibility import VISITOR
 
 EVERYTHING = FeedFilter()
-STREAM = "/v1/notifications/stream"
+ADDRESS = "2001:db8::/64"
+"""Where all visitors come from."""
+_page = msgspec.json.Decoder(FeedPage).decode
 
 
 class Bus:
@@ -136,9 +144,12 @@ class Server:
         position, epoch = at_once(shaken.real.head())
         store = cast(Store, shaken)
         wording = NotificationRenderer(store, settings.locale)
-        trends, public = cast(Trends, _Nobody()), PublicHead(position)
+        trends = cast(Trends, _Nobody())
+        public = PublicHead(position, min(settings.activity_history, settings.retraction_history))
         hub = Unaided if unaided else Told
-        self.live = hub(store, wording, self._materialize, settings, clock, epoch, position, rng=rng)
+        self.live = hub(
+            store, wording, self._materialize, settings, clock, epoch, position, rng=rng, public=public
+        )
         bus = cast(Hub, Bus(self.live, trouble, rng))
         self.runner = Runner(store, on_erased=bus.reconcile_all)
         self.log = GroupCommitQueue(
@@ -208,6 +219,9 @@ class Server:
             return Reply(await self._poll(query, expires_at, gone))
         if path == "/v1/feed":
             return await self.reader.feed(user, EVERYTHING, limit, cursor)
+        if path == "/v1/activity":
+            want = FeedFilter(topic=choice(query.get("topic")))
+            return await self.reader.activity(None, want, limit, cursor, viewer=user)
         return await self.inboxes.page(user, limit, cursor)
 
     async def _poll(self, query: dict[str, str], expires_at: float | None, gone: asyncio.Event) -> bytes:
@@ -228,8 +242,8 @@ class Server:
         self, query: dict[str, str], last: str | None, wire: Transport, expires_at: float | None
     ) -> Stream:
         left_s = None if expires_at is None else expires_at - self._clock.monotonic()
-        include = frozenset(query["include"].split(","))
-        return self.live.open(query["user_id"], include, last, wire, expires_in_s=left_s)
+        include, scope = contents(StreamQuery(include=query["include"], topic=query.get("topic")))
+        return self.live.open(query["user_id"], include, last, wire, expires_in_s=left_s, scope=scope)
 
     async def open(self, request: ClientRequest, expires_at: float | None, connection: Connection) -> Answer:
         """Open a stream on this connection."""
@@ -245,12 +259,34 @@ class Server:
         except TidingsError as error:
             return refusal(error)
         connection.opened()
-        stream = self._open(query, headers.get("Last-Event-ID"), connection, expires_at)
+        self._attach(connection, self._open(query, headers.get("Last-Event-ID"), connection, expires_at))
+        return Answer(200, media=EVENT_STREAM)
+
+    async def visit(self, topics: Collection[str], last: str | None, connection: Connection) -> Answer:
+        """Open a stream of activity on this connection, for somebody without a credential."""
+        if connection.over:
+            raise ConnectionResetError("it broke before there was a stream on it")
+        try:
+            self.live.admit(VISITOR, ADDRESS)
+        except Deferred as error:
+            self._send_away(connection, error)
+            return Answer(200, media=EVENT_STREAM)
+        include, scope = contents(ActivityStreamQuery(topic=",".join(topics) or None))
+        connection.opened()
+        stream = self.live.open(VISITOR, include, last, connection, address=ADDRESS, scope=scope)
+        self._attach(connection, stream)
+        return Answer(200, media=EVENT_STREAM)
+
+    async def front_page(self, topics: Collection[str]) -> FeedPage:
+        """The page of activity that a visitor of these topics sees."""
+        want = FeedFilter(topic=choice(",".join(topics) or None))
+        return _page((await self.reader.activity(None, want, 100, None, viewer=VISITOR)).body)
+
+    def _attach(self, connection: Connection, stream: Stream) -> None:
         connection.became = lambda writable: (
             self.live.writable(stream) if writable else self.live.lost(stream)
         )
         self.connections.append(connection)
-        return Answer(200, media=EVENT_STREAM)
 
     def _send_away(self, connection: Connection, error: Deferred) -> None:
         self.connections.append(connection)

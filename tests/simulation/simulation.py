@@ -5,10 +5,11 @@ import contextlib
 import logging
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.simulation import checks, effort, nemesis, workload
+from tests.simulation import checks, effort, nemesis, visibility, workload
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import Limits
 from tests.simulation.stats import Tally
@@ -99,10 +100,10 @@ async def _settle(world: World) -> None:
     world.trouble.calm(but_hints=True)
     if world.plan.unaided:
         world.trouble.store_slow_s = UNAIDED_SLOW_S
-    for device in world.devices:
-        device.dawdle_s = 0.0
-        if not device.on:
-            device.start()
+    for reader in world.readers:
+        reader.dawdle_s = 0.0
+        if not reader.on:
+            reader.start()
     world.note("calm")
     nemesis.cut(world)
     for _ in range(world.rng.randint(1, AFTERMATH)):
@@ -121,7 +122,9 @@ async def _settle(world: World) -> None:
 
 def _unsettled(world: World, truth: checks.Truth) -> str:
     lacking = (checks.lacks(device, truth, world) for device in world.devices)
-    return checks.overdue(world) or next(filter(None, lacking), "")
+    visiting = (checks.visitor_lacks(visitor, world) for visitor in world.visitors)
+    known = next(filter(None, chain(lacking, visiting)), "")
+    return known or checks.overdue(world) or checks.unfinished(world)
 
 
 def _check(world: World, truth: checks.Truth) -> None:
@@ -130,9 +133,11 @@ def _check(world: World, truth: checks.Truth) -> None:
     checks.feeds_are_whole(world, truth)
     for device in world.devices:
         checks.told_everything(device, world)
-        checks.told_the_feed(device, world)
+        checks.told_the_feed(device, truth, world)
         checks.device_agrees(device, truth)
-        checks.feed_is_true(device, truth, world)
+    visibility.pages_show_what_is_listed(world)
+    visibility.numbers_are_public(world)
+    visibility.feeds_hide(world)
 
 
 def _failure(context: dict[str, Any]) -> BaseException:

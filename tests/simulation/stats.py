@@ -4,12 +4,29 @@ from collections import Counter
 
 from tests.simulation.plan import ACTS, BLOWS
 from tidings.inbox_commands import NotificationState
+from tidings.visibility import Visibility
 
 ENDS = ("cut", "half-open", "crash", "drain", "age", "credential", "slow", "erased", "failed", "hung up")
 """What ends an open stream: its network with or without a sign of it, a server that dies or leaves, the stream's own age,
 its credential, a reader that is slow, an erasure of its user, a store that failed while it caught up, the client."""
-FRAMES = ("hello", "notification", "read", "seen", "activity", "reset", "heartbeat", "reauth", "drain")
-ITEMS = ("Changed", "Read", "Seen", "Activity", "Counts", "Reset")
+FRAMES = (
+    "hello",
+    "notification",
+    "read",
+    "seen",
+    "activity",
+    "feed_read",
+    "retracted",
+    "reset",
+    "heartbeat",
+    "reauth",
+    "drain",
+)
+ITEMS = ("Changed", "Read", "Seen", "Activity", "FeedRead", "Retracted", "Counts", "Reset")
+VISITS = ("hello", "activity", "retracted", "reset", "resume")
+"""What visitors get; ``resume``: a hello that continues their cursor."""
+HIDDEN = ("feed", "all", "topic")
+"""The lists that an event was kept out of by its visibility or by a block."""
 WIRES = ("events", "socket")
 STORES = ("memory", "sqlite", "merging")
 """Where a seed keeps everything; ``merging``: in SQLite, with topics that are merged at read."""
@@ -24,6 +41,13 @@ DUE = (
     *(("mark", state.name) for state in NotificationState),
     *(("action", which) for which in ("accept", "decline", "again")),
     ("snooze", "returned"),
+    *(("visitor", visit) for visit in VISITS),
+    *(("scope", scope) for scope in ("all", "topic", "mixed")),
+    *(("visibility", visibility.name) for visibility in Visibility),
+    *(("hidden", listed) for listed in HIDDEN),
+    *(("page", which) for which in ("exact", "visitor")),
+    *(("inbox", which) for which in ("exact", "removed")),
+    *(("activity", which) for which in ("ids", "read_all", "undone")),
     *(("blow", blow) for blow in BLOWS),
 )
 """What has to happen somewhere in the seeds of a normal run."""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from tests.checkers import inboxes
 from tests.checkers.adapters import whole_inbox
+from tests.checkers.history import History
 from tests.simulation.faults import Trouble
 from tests.simulation.loop import pause
 from tidings.config import Settings
@@ -47,11 +48,12 @@ def open_sqlite(folder: Path, clock: Clock, settings: Settings, epoch: str) -> S
 class ShakenStore:
     """A store behind a wire: time passes before what is asked happens, and again before the answer is heard. Between the
     two anything else can happen, a crash as well: then it was done, and nobody was told. ``real`` is the store itself,
-    ``version`` changes with whatever it holds, ``wrong`` says what a write did that it must not, ``returned``
-    counts the notifications whose snooze ended."""
+    ``version`` changes with whatever it holds, ``history`` has all that was written, ``wrong`` says what a write did that it
+    must not, ``returned`` counts the notifications whose snooze ended."""
 
     def __init__(self, real: Store, trouble: Trouble, rng: random.Random) -> None:
         self.real = real
+        self.history = History(real.rules)
         self.version = 0
         self.wrong = ""
         self.returned = 0
@@ -88,7 +90,9 @@ class ShakenStore:
             case [ReturnSnoozed(user, ids)]:
                 return await self._returning(commands, user, ids)
             case _:
-                return await self.real.write(commands, ends)
+                outcomes = await self.real.write(commands, ends)
+                self.history.write(commands, outcomes)
+                return outcomes
 
     async def _sparing(self, commands: Sequence[Command], user: str, up_to: int) -> list[Outcome | KeyReused]:
         """Write a read-all, and look whether it left unread what it had to (I6)."""

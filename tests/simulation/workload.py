@@ -11,11 +11,14 @@ from tests.simulation.world import World
 from tidings.client.effects import TransportError
 from tidings.commands import PublishResponse
 from tidings.inbox_commands import NotificationState
+from tidings.visibility import NAMES
 
 ATTEMPTS = 4
 """How often a publisher sends an event before it gives up."""
 ASK_S = 3.0
 """How long anybody waits for an answer."""
+HIDING = 0.7
+"""How likely an event states its visibility, where some do."""
 BURST = 12
 """Events at once to one user: more than a chunk, where chunks are small."""
 SNOOZES_MS = (50, 1_000, 5_000, 600_000)
@@ -155,14 +158,17 @@ async def follow(world: World) -> None:
         await world.call(lambda server: server.ingest.unfollow(user, topic, keep), ASK_S)
 
 
-async def mask(world: World) -> None:
-    """Somebody mutes a topic or blocks a person, or takes that back."""
-    user, other, topic = world.anybody(), world.anybody(), world.topic()
-    on, rng = world.rng.random() < 0.5, world.rng
-    if rng.random() < 0.5:
-        world.note(user, "mutes", topic, on)
-        await world.call(lambda server: server.ingest.mute(user, topic, on), ASK_S)
-    elif other != user:
+async def mute(world: World) -> None:
+    """Somebody mutes a topic, or takes that back."""
+    user, topic, on = world.anybody(), world.topic(), world.rng.random() < 0.5
+    world.note(user, "mutes", topic, on)
+    await world.call(lambda server: server.ingest.mute(user, topic, on), ASK_S)
+
+
+async def block(world: World) -> None:
+    """Somebody blocks a person, or takes that back."""
+    user, other, on = world.anybody(), world.anybody(), world.rng.random() < 0.5
+    if other != user:
         world.note(user, "blocks", other, on)
         await world.call(lambda server: server.ingest.block(user, other, on), ASK_S)
 
@@ -196,8 +202,44 @@ async def undo_feed(world: World) -> None:
     """Somebody did not mean to read their feed."""
     if world.feed_undoable:
         user, token = world.feed_undoable.pop(world.rng.randrange(len(world.feed_undoable)))
-        world.note(user, "takes a read-all of the feed back")
-        await world.call(lambda server: server.ingest.undo_feed(user, token), ASK_S)
+        world.note(user, "takes a read-all of a feed or of activity back")
+        done = await world.call(lambda server: server.ingest.undo_feed(user, token), ASK_S)
+        if not isinstance(done, TransportError) and done.updated:
+            world.tally.add("activity", "undone")
+
+
+async def read_activity(world: World) -> None:
+    """Somebody has read the activity of all users or of a topic, or what a device of theirs knows of it."""
+    device, activity = world.some_feed(), world.activity()
+    up_to = device.heard.position if world.rng.random() < 0.7 else None
+    world.note(device.name, "reads the activity of", activity or "all", up_to)
+    done = await world.call(
+        lambda server: server.ingest.read_all_of_feed(device.user, up_to, activity), ASK_S
+    )
+    if not isinstance(done, TransportError) and done[1] is not None:
+        world.tally.add("activity", "read_all")
+        world.feed_undoable.append((device.user, done[1]))
+
+
+async def mark_activity(world: World) -> None:
+    """Somebody marks some events read, or unread, on a page of activity, whether it lists them for them or not."""
+    user, activity, rng = world.anybody(), world.activity(), world.rng
+    ids = [place.event_id for place in world.acked[-8:]]
+    ids = rng.sample(ids, min(len(ids), rng.randint(1, 3)))
+    if not ids:
+        return
+    read = rng.random() < 0.6
+    world.note(user, "has read" if read else "has not read", *ids, "of", activity or "all")
+    done = await world.call(
+        lambda server: (
+            server.ingest.read_feed(user, ids, activity)
+            if read
+            else server.ingest.unread_feed(user, ids, activity)
+        ),
+        ASK_S,
+    )
+    if not isinstance(done, TransportError) and done.updated:
+        world.tally.add("activity", "ids")
 
 
 async def erase(world: World) -> None:
@@ -211,7 +253,10 @@ def _event(world: World, verb: str, thing: str, **more: Any) -> dict[str, Any]:
     actor = world.anybody()
     name = f"{actor} the {ORDINALS[len(world.keys) // NAMED % len(ORDINALS)]}"
     about = {"verb": verb, "object_type": "thing", "object_id": thing}
-    return {"actor_id": actor, "actor_name": name} | about | more
+    event = {"actor_id": actor, "actor_name": name} | about | more
+    if world.plan.hiding and world.rng.random() < HIDING:
+        event["visibility"] = world.rng.choice(NAMES)
+    return event
 
 
 async def _publish(world: World, verb: str, thing: str, **more: Any) -> None:
@@ -262,10 +307,13 @@ ALL: dict[str, Act] = {
         undo,
         retract,
         follow,
-        mask,
+        mute,
+        block,
         read_feed,
         mark_feed,
         undo_feed,
+        read_activity,
+        mark_activity,
         erase,
     )
 }

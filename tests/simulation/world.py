@@ -8,8 +8,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
+from tests.checkers.history import History
 from tests.checkers.ledger import Place, Reply
-from tests.simulation.device import ACTIVITY, NOTIFICATIONS, Device
+from tests.simulation.device import ACTIVITY, EVERYTHING, NOTIFICATIONS, Device
 from tests.simulation.faults import Trouble
 from tests.simulation.loop import Clock, Life, VirtualLoop, pause, settle
 from tests.simulation.network import EVENTS, SOCKET
@@ -17,6 +18,8 @@ from tests.simulation.plan import Plan, plan
 from tests.simulation.server import Server
 from tests.simulation.stats import Tally
 from tests.simulation.store import ShakenStore, at_once, open_sqlite
+from tests.simulation.visitor import Visitor
+from tidings.activity_scope import EVERYBODY
 from tidings.client.effects import TransportError
 from tidings.errors import ActedOtherwise, Gone, KeyInFlight, NotFound, TooManyRequests, Unavailable
 from tidings.model import Follow
@@ -29,6 +32,14 @@ EXPECTED = (OSError, Unavailable, KeyInFlight, NotFound, Gone, TooManyRequests, 
 TRACE_LINES = 60
 """The last lines of a trace, which a failure shows."""
 INCLUDES = ((NOTIFICATIONS,), (ACTIVITY,), (NOTIFICATIONS, ACTIVITY))
+MORE_INCLUDES = (
+    (EVERYTHING,),
+    (ACTIVITY, EVERYTHING),
+    (NOTIFICATIONS, EVERYTHING),
+    (NOTIFICATIONS,),
+    *INCLUDES,
+)
+"""What devices include where some listen to more than feeds; half of them to topics too."""
 TOPICS = ("thing:1", "thing:2", "thing:3", "tag:a", "tag:b")
 
 
@@ -50,6 +61,8 @@ class World:
         self.people = Life(self.failures)
         self.users = [f"u{number}" for number in range(self.plan.users)]
         self.devices: list[Device] = []
+        self.visitors: list[Visitor] = []
+        self.starts: list[int] = []
         self.keys: list[str] = []
         self.acked: list[Place] = []
         self.replies: list[Reply] = []
@@ -64,6 +77,11 @@ class World:
     def store(self) -> Store:
         """What lasts, as it is at this moment."""
         return self.shaken.real
+
+    @property
+    def history(self) -> History:
+        """All that was written to it."""
+        return self.shaken.history
 
     # --- looking --------------------------------------------------------------------------------------------
 
@@ -92,9 +110,18 @@ class World:
         """A topic: a thing, a tag or a person."""
         return self.rng.choice((*TOPICS, f"user:{self.anybody()}"))
 
-    def some_device(self) -> Device:
-        """A device."""
-        return self.rng.choice(self.devices)
+    def activity(self) -> str:
+        """The activity of everybody, or of a topic."""
+        return EVERYBODY if self.rng.random() < 0.5 else self.topic()
+
+    @property
+    def readers(self) -> list[Device | Visitor]:
+        """Everybody who has a connection at times."""
+        return [*self.devices, *self.visitors]
+
+    def some_reader(self) -> Device | Visitor:
+        """One of them."""
+        return self.rng.choice(self.readers)
 
     def some_inbox(self) -> Device:
         """A device, rather one that shows something."""
@@ -150,6 +177,7 @@ class World:
             max_mutes_per_user=settings.max_mutes_per_user,
             max_blocks_per_user=settings.max_blocks_per_user,
             retraction_history=settings.retraction_history,
+            activity_history=settings.activity_history,
             read_all_history=settings.read_all_history,
         )
 
@@ -164,6 +192,7 @@ class World:
         server = Server(
             life, self.shaken, plan.settings, self.clock, self.trouble, self.rng, plan.unaided, self.tally
         )
+        self.starts.append(at_once(self.store.head()).position)
         life.spawn(server.begin())
         self.server = server
         self.note("a server begins")
@@ -200,13 +229,24 @@ class World:
         """Give everybody their devices, and some topics to follow."""
         for user in self.users:
             topics = self.rng.sample(TOPICS, self.plan.follows)
-            await self.store.write([Follow(user, topic, backfill=0) for topic in topics])
+            follows = [Follow(user, topic, backfill=0) for topic in topics]
+            self.history.write(follows, await self.store.write(follows))
             for number in range(self.rng.randint(1, self.plan.devices)):
-                include, wire = self.rng.choice(INCLUDES), self.rng.choice((EVENTS, EVENTS, SOCKET))
-                self.devices.append(Device(self, user, f"{user}/{number}", include, wire))
-        for device in self.devices:
-            device.start()
+                self.devices.append(self._device(user, f"{user}/{number}"))
+        for number in range(self.plan.visitors):
+            topics = self.rng.sample(TOPICS, self.rng.choice((0, 2)))
+            self.visitors.append(Visitor(self, f"visitor/{number}", tuple(topics)))
+        for reader in self.readers:
+            reader.start()
         await self.pause(self.rng.random())
+
+    def _device(self, user: str, name: str) -> Device:
+        include, wire = self.rng.choice(INCLUDES), self.rng.choice((EVENTS, EVENTS, SOCKET))
+        topics: list[str] = []
+        if self.plan.scopes:
+            include = self.rng.choice(MORE_INCLUDES)
+            topics = self.rng.sample(TOPICS, self.rng.choice((0, 1, 2)))
+        return Device(self, user, name, include, wire, tuple(topics))
 
     async def pause(self, seconds: float) -> None:
         """Let everybody do what they do. Raises what any of them could not live with."""
@@ -216,8 +256,8 @@ class World:
 
     def end(self) -> None:
         """Stop everything."""
-        for device in self.devices:
-            device.stop()
+        for reader in self.readers:
+            reader.stop()
         if self.server is not None:
             server, self.server = self.server, None
             server.life.end()
@@ -229,5 +269,11 @@ class World:
         merging = "merging" if sizes.get("hot_topics") else "sqlite"
         self.tally.add("store", merging if self.plan.sqlite else "memory")
         self.tally["snooze", "returned"] = self.shaken.returned
+        self.tally["inbox", "removed"] = self.history.removed
+        for event in self.history.events.values():
+            self.tally.add("visibility", event.visibility.name)
+        for scope in {device.scope for device in self.devices}:
+            names = ["feed"] * scope.feed + ["all"] * scope.everybody + ["topic"] * bool(scope.topics)
+            self.tally.add("scope", names[0] if len(names) == 1 else "mixed")
         self.tally["user", ""] = len(self.users)
         self.tally["second", ""] = int(self.loop.now)

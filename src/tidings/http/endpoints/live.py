@@ -150,7 +150,7 @@ def _attached(call: RequestContext[Asked, None], encoder: Encoder) -> Response:
 
 def _admitted(call: RequestContext[Asked, None], *, stays: bool = True) -> Callable[[Transport], Stream]:
     """The function that opens the requested and admitted stream on a transport. The caller must call it exactly once."""
-    include, scope = _contents(call.query)
+    include, scope = contents(call.query)
     live, user = call.services.live, call.user or VISITOR
     address = client_key(call.request, call.services.settings)
     live.admit(user, address, stays=stays)
@@ -162,7 +162,7 @@ def _admitted(call: RequestContext[Asked, None], *, stays: bool = True) -> Calla
     return open
 
 
-def _contents(query: ActivityStreamQuery) -> tuple[frozenset[str], ActivityScope]:
+def contents(query: ActivityStreamQuery) -> tuple[frozenset[str], ActivityScope]:
     """(the kinds of frames of a stream, the activity that it carries)."""
     topics = topic_list(query.topic)
     if not isinstance(query, StreamQuery):

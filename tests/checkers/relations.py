@@ -1,0 +1,115 @@
+"""Follows, mutes and blocks, and when each held. Moments are numbers of commands, both ends of a range inclusive."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from tidings.model import Follow, SetBlock, SetMute, Unfollow, user_topic
+
+
+class Spans:
+    """When something held: from the moment at which it was begun to that at which it was ended."""
+
+    __slots__ = ("_spans",)
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[int, float]] = []
+
+    @property
+    def open(self) -> bool:
+        """Whether it holds now."""
+        return bool(self._spans) and self._spans[-1][1] == float("inf")
+
+    def set(self, on: bool, moment: int) -> None:
+        """It begins or ends."""
+        if on and not self.open:
+            self._spans.append((moment, float("inf")))
+        elif not on and self.open:
+            self._spans[-1] = (self._spans[-1][0], moment)
+
+    def within(self, first: int, last: int) -> bool:
+        """Whether it held at any moment of a range."""
+        return any(begun <= last and ended > first for begun, ended in self._spans)
+
+    def throughout(self, first: int, last: int) -> bool:
+        """Whether it held at every moment of a range."""
+        return any(begun <= first and ended > last for begun, ended in self._spans)
+
+
+class Relations:
+    """Who follows, mutes and blocks what, and did."""
+
+    def __init__(self) -> None:
+        self._follows: dict[str, dict[str, Spans]] = defaultdict(lambda: defaultdict(Spans))
+        self._mutes: dict[str, dict[str, Spans]] = defaultdict(lambda: defaultdict(Spans))
+        self._blocks: dict[tuple[str, str], Spans] = defaultdict(Spans)
+
+    def change(self, command: Follow | Unfollow | SetMute | SetBlock, moment: int) -> None:
+        """A command had an effect."""
+        match command:
+            case Follow(user, topic) | Unfollow(user, topic):
+                self._follows[topic][user].set(isinstance(command, Follow), moment)
+            case SetMute(user, topic, on):
+                self._mutes[user][topic].set(on, moment)
+            case SetBlock(user, topic, on):
+                self._blocks[user, topic.removeprefix("user:")].set(on, moment)
+
+    def forget(self, user: str, moment: int) -> None:
+        """A user was erased."""
+        for users in self._follows.values():
+            users[user].set(False, moment)
+        for muting, muted in self._mutes.items():
+            for topic, spans in muted.items():
+                if user == muting or topic == user_topic(user):
+                    spans.set(False, moment)
+        for pair, spans in self._blocks.items():
+            if user in pair:
+                spans.set(False, moment)
+
+    def followers(self, topic: str) -> list[str]:
+        """Who follows a topic now."""
+        return [user for user, spans in self._follows[topic].items() if spans.open]
+
+    def followed(self, user: str) -> list[str]:
+        """The topics that a user ever followed."""
+        return [topic for topic, users in self._follows.items() if user in users]
+
+    def follows_within(self, user: str, topic: str, first: int, last: int) -> bool:
+        """Whether a user followed a topic at any of these moments."""
+        spans = self._follows[topic].get(user)
+        return spans is not None and spans.within(first, last)
+
+    def follows_throughout(self, user: str, topic: str, first: int, last: int) -> bool:
+        """Whether a user followed a topic at each of these moments."""
+        spans = self._follows[topic].get(user)
+        return spans is not None and spans.throughout(first, last)
+
+    def block(self, one: str, other: str, first: int, last: int, *, throughout: bool = False) -> bool:
+        """Whether there was a block between two users at any of these moments, or at each."""
+        pairs = (self._blocks.get((one, other)), self._blocks.get((other, one)))
+        return any(
+            spans.throughout(first, last) if throughout else spans.within(first, last)
+            for spans in pairs
+            if spans is not None
+        )
+
+    def hide(
+        self,
+        user: str,
+        actor: str,
+        topics: Iterable[str],
+        first: int,
+        last: int,
+        *,
+        throughout: bool = False,
+    ) -> bool:
+        """Whether a mute or a block hid an event from a user at any of these moments, or one of them at each."""
+        if self.block(user, actor, first, last, throughout=throughout):
+            return True
+        muted = self._mutes.get(user)
+        if muted is None:
+            return False
+        return any(
+            muted[topic].throughout(first, last) if throughout else muted[topic].within(first, last)
+            for topic in (*topics, user_topic(actor))
+            if topic in muted
+        )
