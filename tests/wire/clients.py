@@ -3,7 +3,7 @@
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -54,11 +54,18 @@ class Facts:
 class Person:
     """Somebody who asks and writes, with a connection of their own."""
 
-    def __init__(self, url: str, users: Sequence[str], facts: Facts, seed: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        users: Sequence[str],
+        facts: Facts,
+        seed: int,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.chance = random.Random(seed)
         self._users = users
         self._facts = facts
-        self._http = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        self._http = httpx.Client(base_url=url, timeout=30, trust_env=False, headers=headers)
         self._own: list[str] = []
         self._undo: dict[str, str] = {}
 
@@ -127,7 +134,7 @@ class Person:
 
     def write(self) -> None:
         """One of all the things that can be done."""
-        choice = self.chance.choices(list(_WRITES), weights=list(_WRITES.values()))[0]
+        choice = self.chance.choices(list(WRITES), weights=list(WRITES.values()))[0]
         choice(self)
 
     def publish(self) -> None:
@@ -240,7 +247,7 @@ class Person:
         return reply
 
 
-_WRITES: dict[Callable[[Person], None], int] = {
+WRITES: dict[Callable[[Any], None], int] = {
     Person.publish: 10,
     Person.mark: 8,
     Person.snooze: 3,

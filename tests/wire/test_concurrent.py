@@ -1,5 +1,5 @@
 """Sixty-four who write and read at the same time: whatever is said of an inbox at one seq is the same, whoever says it,
-and is what a client holds.
+and is what a client holds; and nobody is shown an event that is not for them.
 
 ``SOAK=1``, as in ``make soak``, lets them go on for a minute.
 """
@@ -16,33 +16,42 @@ import httpx
 import pytest
 
 from tests.serving import serving
-from tests.wire.clients import Facts, Person, held
-from tests.wire.people import event
-from tidings.client import Changed, Client, InboxState, Subscription
+from tests.wire.clients import Facts, held
+from tests.wire.feed_clients import BLOCKED, TOPIC, Reader, Tab, Watcher
+from tests.wire.people import KEY, SETTINGS, bearer, event
+from tests.wire.streams import Stream
+from tidings.client import Client, Subscription
 
 DURATION_S = 60 if os.environ.get("SOAK") else 5
 PATIENCE_S = 30
 USERS = tuple(f"user-{n}" for n in range(6))
-WRITERS, POLLERS, LISTERS, STREAMS = 24, 18, 10, 2 * len(USERS)
-"""64 together; each stream is of the next user."""
+WRITERS, POLLERS, LISTERS, STREAMS, WATCHERS = 24, 14, 8, 2 * len(USERS), 6
+"""64 together; each stream is of the next user, and two of three watchers have no credential."""
 THE_END = "the end"
 """The thing that the last event is about."""
 STORES = {"sqlite": (), "memory": ("--store=memory://",)}
+PUBLIC = {"TIDINGS_PUBLIC_READS": "activity", "TIDINGS_PUBLIC_READS_PER_MIN": "100000"}
 
 
 @pytest.fixture(params=STORES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A server of their own, with users who follow a topic that has broadcasts."""
-    with serving(tmp_path, *STORES[request.param]) as address:
+    """A server of their own, with users who follow a topic that has broadcasts; some follow that of all events."""
+    with serving(tmp_path, *STORES[request.param], **SETTINGS, **PUBLIC) as address:
         follows = [{"user_id": user, "topic": "club:all"} for user in USERS]
-        assert httpx.post(f"{address}/v1/follows", json=follows, trust_env=False).is_success
+        follows += [{"user_id": user, "topic": TOPIC} for user in USERS[::2]]
+        assert post(f"{address}/v1/follows", follows).is_success
         yield address
+
+
+def post(url: str, body: object) -> httpx.Response:
+    """The reply to the application."""
+    return httpx.post(url, json=body, headers=bearer(KEY), trust_env=False)
 
 
 @contextmanager
 def listening(client: Client, user: str) -> Iterator[Subscription]:
     """A stream that has begun, and that ends in any case."""
-    with client.subscribe(user=user, fresh=True) as stream:
+    with client.subscribe(user=user, include=("notifications", "activity"), fresh=True) as stream:
         limit = threading.Timer(DURATION_S + PATIENCE_S, stream.close)
         limit.start()
         try:
@@ -51,19 +60,35 @@ def listening(client: Client, user: str) -> Iterator[Subscription]:
             limit.cancel()
 
 
-def listen(url: str, user: str, begun: threading.Barrier) -> InboxState:
+def listen(url: str, user: str, begun: threading.Barrier) -> Tab:
     """What a client holds that hears of everything up to the end."""
-    fold = InboxState()
-    with Client(url) as client, listening(client, user) as stream:
+    tab = Tab(user)
+    with Client(url, api_key=KEY) as client, listening(client, user) as stream:
         begun.wait(PATIENCE_S)
         for item in stream:
-            fold.apply(item)
-            if isinstance(item, Changed) and item.item.object_id == THE_END:
-                return fold
+            if not tab.take(item, THE_END):
+                return tab
     raise AssertionError(f"{user} did not hear of the end")
 
 
-def for_a_while(person: Person, act: Callable[[], object], begun: threading.Barrier) -> None:
+def watch(url: str, watcher: Watcher, begun: threading.Barrier) -> Watcher:
+    """What a stream of activity was told up to the end."""
+    path, query = watcher.request
+    headers = {"accept": "text/event-stream"} | (bearer(KEY) if watcher.viewer else {})
+    with (
+        httpx.Client(base_url=url, timeout=DURATION_S + PATIENCE_S, trust_env=False) as client,
+        client.stream("GET", path, params=query, headers=headers) as reply,
+    ):
+        stream = Stream(reply)
+        watcher.take(stream.next("hello"), THE_END)
+        begun.wait(PATIENCE_S)
+        for message in stream.messages:
+            if not watcher.take(message, THE_END):
+                return watcher
+    raise AssertionError(f"{watcher.viewer!r} did not hear of the end")
+
+
+def for_a_while(person: Reader, act: Callable[[], object], begun: threading.Barrier) -> None:
     """Do this again and again."""
     begun.wait(PATIENCE_S)
     until = time.monotonic() + DURATION_S
@@ -72,7 +97,7 @@ def for_a_while(person: Person, act: Callable[[], object], begun: threading.Barr
             act()
 
 
-def poll(person: Person, user: str) -> Callable[[], None]:
+def poll(person: Reader, user: str) -> Callable[[], None]:
     """Hold an inbox, and learn what changed in it."""
     held_by = {user: person.fresh(user)}
 
@@ -82,33 +107,49 @@ def poll(person: Person, user: str) -> Callable[[], None]:
     return act
 
 
-def crowd(url: str, facts: Facts) -> Iterator[tuple[Person, Callable[[], object]]]:
+def crowd(url: str, facts: Facts) -> Iterator[tuple[Reader, Callable[[], object]]]:
     """Who writes and who reads, each with what they do."""
-    people = [Person(url, USERS, facts, seed) for seed in range(WRITERS + POLLERS + LISTERS)]
-    for number, person in enumerate(people):
+    pairs = [(user, actor) for user in USERS for actor in BLOCKED]
+    for number in range(WRITERS + POLLERS + LISTERS):
+        person = Reader(url, USERS, facts, number, pairs[number] if number < len(pairs) else None)
         if number < WRITERS:
             yield person, person.write
         elif number < WRITERS + POLLERS:
             yield person, poll(person, USERS[number % len(USERS)])
         else:
-            yield person, person.list if number % 2 else person.count
+            yield person, (person.list, person.count, person.look)[number % 3]
+
+
+def watching() -> Iterator[Watcher]:
+    """Those who watch activity."""
+    for number in range(WATCHERS):
+        yield Watcher(USERS[number], TOPIC if number % 2 else None) if number % 3 == 0 else Watcher("")
 
 
 @pytest.mark.need("NO2")
 def test_counts_are_rows_are_what_clients_hold(url: str) -> None:
     facts = Facts()
-    begun = threading.Barrier(WRITERS + POLLERS + LISTERS + STREAMS)
-    with ThreadPoolExecutor(begun.parties) as pool, closing(Person(url, USERS, facts, seed=0)) as last:
+    begun = threading.Barrier(WRITERS + POLLERS + LISTERS + STREAMS + WATCHERS)
+    with ThreadPoolExecutor(begun.parties) as pool, closing(Reader(url, USERS, facts, seed=0)) as last:
         listeners = [(user, pool.submit(listen, url, user, begun)) for user in USERS * 2]
+        watchers = [pool.submit(watch, url, watcher, begun) for watcher in watching()]
         for act in [pool.submit(for_a_while, person, act, begun) for person, act in crowd(url, facts)]:
             act.result()
         for user in USERS:
             last.see_all_return(user)  # before the end: listeners hear of nothing after it
             last.page(user)  # broadcasts that nobody has asked for yet come now
-        ending = event("admin", object_id=THE_END, target_user_ids=list(USERS))
-        assert httpx.post(f"{url}/v1/events", json=ending, trust_env=False).is_success
+            last.reread(user)
+        ending = event("admin", object_id=THE_END, target_user_ids=list(USERS), topics=[TOPIC])
+        assert post(f"{url}/v1/events", ending).is_success
+        marks = 0
         for user, listener in listeners:
-            fold, fresh = listener.result(), last.fresh(user)
+            tab, fresh = listener.result(), last.fresh(user)
+            fold = tab.inbox
             assert fold.items == fresh.items
             assert held(fold) == (fold.unread_count, fold.unread_items, fold.unseen_count) == held(fresh)
+            tab.agrees(last.feed(user))
+            marks += tab.marks
+        for watcher in (one.result() for one in watchers):
+            watcher.agrees(last.all_activity(watcher.viewer, watcher.topic))
+    assert marks, "no tab was told of anything that was read"
     assert facts.said > 10 * DURATION_S * len(USERS)
