@@ -77,6 +77,10 @@ class Bus:
         """These users were erased. Said within the process, and so neither lost nor late."""
         self._live.erased(users)
 
+    def merged(self, users: Iterable[str]) -> None:
+        """These users were merged into others; said likewise."""
+        self._live.merged(users)
+
     def _copies(self) -> int:
         if self._rng.random() < self._trouble.hint_lost:
             return 0
