@@ -42,10 +42,11 @@ class CommitEffects:
     """The effects of one transaction.
 
     ``added``: the events that are new in the log, in its order, the last of them at ``position``; ``retracted``: those that
-    left it. ``public_position``: the last one of a public event, or of the retraction of one; 0 without any. ``erased``:
-    users who were erased, ``merged``: those who were merged into others. ``inboxes``: users whose inboxes changed by a
-    command; those of the added events' recipients are not among them. ``all_inboxes``: any inbox may have changed.
-    ``feeds``: feeds changed otherwise than by an added event. ``jobs``: fan-out jobs or deliveries may wait to be done.
+    left it. ``public_position``: the last one of a public event, of the retraction of one, or of an erasure; 0 without
+    any. ``erased``: users who were erased, ``merged``: those who were merged into others. ``inboxes``: users whose inboxes
+    changed by a command; those of the added events' recipients are not among them. ``all_inboxes``: any inbox may have
+    changed. ``feeds``: feeds changed otherwise than by an added event. ``jobs``: fan-out jobs or deliveries may wait to be
+    done.
     """
 
     added: list[NewEvent] = field(default_factory=list)
@@ -103,6 +104,9 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
                 effects.inboxes.update((command.user, command.into))
                 effects.feeds = effects.jobs = True
         case EraseUser():
+            assert isinstance(outcome, CommandResult)
+            effects.feeds |= outcome.marked > 0
+            effects.public_position = max(effects.public_position, outcome.marked)
             effects.erased.append(command.user)
             effects.inboxes.add(command.user)
             effects.all_inboxes = effects.jobs = True  # notifications of others named the user

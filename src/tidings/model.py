@@ -320,9 +320,10 @@ class Published(NamedTuple):
 
 class CommandResult(NamedTuple):
     """The outcome of a command that changes at most one thing, or ``updated`` of many (of Backfill and MergeUsers: its id).
-    ``gone``: the event that a Retract removed. ``marked``: the position that a change of the read state of a feed took, 0 if
-    there was none. ``limit``: the maximum number of mutes, blocks or topics with a read-all of a user if the command was
-    refused because of that, or 1 if a user takes part in another merge; otherwise 0."""
+    ``gone``: the event that a Retract removed. ``marked``: the position that a change of the read state of a feed took, or
+    the erasure of a user whom events show; 0 if there was none. ``limit``: the maximum number of mutes, blocks or topics
+    with a read-all of a user if the command was refused because of that, or 1 if a user takes part in another merge;
+    otherwise 0."""
 
     updated: int
     position: int = 0

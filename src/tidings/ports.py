@@ -141,8 +141,8 @@ class FeedViews(Protocol):
         """Items of the user's feed with a position over ``after``, in the order of positions, and among them the ``changes``
         of older ones: this user's read states, and the retractions of events that would be in the feed, the user's own
         included, without the retraction. At most ``limit`` of both; ``next_key`` is then the position to continue from, None
-        if there are no more. ``reset``: since ``after`` a read-all was undone, some were merged, or there were more changes
-        than are kept.
+        if there are no more. ``reset``: since ``after`` a read-all was undone, some were merged, there were more changes
+        than are kept, or a user was erased whom events show as actor, object or topic: that takes a position.
 
         A ``scope`` adds the events that activity of everybody, or of its topics, lists for this user, as items without a
         reason, and the retractions of such events; or it has these in place of the feed. An event of both is an item of the

@@ -5,8 +5,8 @@ from tidings.feed_changes import ACTIVITY_HISTORY
 
 
 class PublicHead:
-    """The last position of a public event, or of the retraction of one. The last position of the log, or a comparison with
-    it, would show visitors that events were published which they may not see."""
+    """The last position of a public event, of the retraction of one, or of an erasure. The last position of the log, or a
+    comparison with it, would show visitors that events were published which they may not see."""
 
     def __init__(self, position: int, history: int = ACTIVITY_HISTORY) -> None:
         """``position``: the last one of the log at the start; ``history``: positions within which a stream continues."""

@@ -25,7 +25,7 @@ from tidings.client.effects import Answer, ClientRequest, TransportError
 from tidings.client.errors import ProblemError
 from tidings.client.items import Activity, Changed, Counts, Item, Read, Reset
 from tidings.client.sse import MAX_EVENT_BYTES
-from tidings.client.subscription import REAUTH_S, SubscriptionMachine
+from tidings.client.subscription import LONGEST_SPREAD_S, REAUTH_S, SubscriptionMachine
 from tidings.client.timeouts import POLL_AFTER, SubscriptionTimeouts
 
 PACE = SubscriptionTimeouts()
@@ -199,6 +199,15 @@ def test_a_long_inbox_is_fetched_in_part() -> None:
     assert isinstance(reset, Reset)
     assert not reset.complete
     assert len(stage.asked) == 5
+
+
+@pytest.mark.parametrize(("after_ms", "waited"), [(0, []), (1_500, [1.5]), (10**9, [LONGEST_SPREAD_S])])
+def test_a_reset_of_many_clients_is_fetched_at_its_own_time(after_ms: int, waited: list[float]) -> None:
+    """An erasure resets the clients of all streams: each fetches its state when the server says."""
+    stage = Stage([hello(0), frame("reset", reason="", after_ms=after_ms)], answer=pages)
+    (_, reset) = stage.play()
+    assert isinstance(reset, Reset)
+    assert stage.slept[: len(waited)] == waited
 
 
 def test_a_reset_that_fails_is_asked_for_again() -> None:

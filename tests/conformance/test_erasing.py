@@ -9,7 +9,9 @@ import pytest
 
 from tests.checkers.fold import Client, faithful
 from tests.harness import Harness, singles
+from tidings.activity_scope import FEED_ALONE, ActivityScope
 from tidings.endpoint_commands import AddEndpoint
+from tidings.feed_changes import FeedReset
 from tidings.filters import only
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
@@ -20,6 +22,7 @@ from tidings.inbox_commands import (
 from tidings.model import (
     EVERYONE,
     Command,
+    CommandResult,
     EraseUser,
     Follow,
     InboxUpdateResult,
@@ -277,10 +280,56 @@ def test_who_followed_an_erased_person_hears_no_more_of_them(store: Harness) -> 
 
     def reached() -> list[int]:
         found, _ = store.run(store.store.audience_since(0, {"bob", "cy"}, 9))
-        return [one.position for one in found]
+        return [one.position for one in found if not isinstance(one.change, FeedReset)]
 
     store.write(Follow("bob", "user:zoe"), Follow("cy", "user:zoe"), Follow("cy", "user:amy"))
     store.publish(event("zoe"), event("amy"))
     assert reached() == [1, 2]
     store.write(EraseUser("zoe"))
     assert reached() == [2]
+
+
+# --- streams ----------------------------------------------------------------------------------------------------
+
+
+def since(store: Harness, user: str, scope: ActivityScope = FEED_ALONE) -> list[bool]:
+    """From which positions a stream of a user is reset, of those up to the head."""
+    head = store.run(store.store.head()).position
+    return [store.run(store.store.feed_since(user, at, 9, scope)).reset for at in range(head + 1)]
+
+
+@pytest.mark.parametrize("shown", ["actor_id", "object_id", "topics"])
+def test_streams_from_before_an_erasure_start_again(store: Harness, shown: str) -> None:
+    """Of any feed and any activity, live and after any time: it takes a position. Later retractions change nothing of that,
+    also when older ones are not kept any more."""
+    everybody, room = ActivityScope(feed=False, everybody=True), ActivityScope(topics=frozenset({"room:1"}))
+    zoe = {"actor_id": "zoe", "object_id": "zoe", "topics": ("user:zoe",)}[shown]
+    sent = msgspec.structs.replace(event("ann", obj="user:1"), **{shown: zoe})
+    first, _ = store.publish(event("ann", targets=("bob",)), sent)
+    store.write(Retract(first))
+    (outcome,) = store.write(EraseUser("zoe"))
+    assert isinstance(outcome, CommandResult)
+    assert (outcome.position, outcome.marked) == (4, 4)
+    for user in ("bob", "nobody"):
+        for scope in (FEED_ALONE, everybody, room):
+            assert since(store, user, scope) == [True] * 4 + [False]
+    found, last = store.run(store.store.audience_since(2, {"bob"}, 9, {"": (), "room:1": ("cy",)}))
+    assert (found[0].change, last) == (FeedReset(4), 4)
+    assert [users for *_, users in found[0].listeners] == [["bob"]]
+    assert {reach.watched for reach in found[0].reach} == {"", "room:1"}
+    for id in store.publish(*(event("ann") for _ in range(3))):
+        store.write(Retract(id))
+    assert since(store, "bob")[3:5] == [True, False]
+
+
+def test_the_erasure_of_a_user_whom_no_event_shows_takes_no_position(store: Harness) -> None:
+    """One who was notified, follows and is followed; nor does that of an unknown user, or one that is repeated."""
+    store.write(Follow("zoe", "user:ann"), Follow("bob", "user:zoe"))
+    (id,) = store.publish(event("zoe"))
+    store.write(Retract(id))
+    store.publish(event("ann", targets=("zoe",)))
+    for user in ("zoe", "zoe", "nobody"):
+        (outcome,) = store.write(EraseUser(user))
+        assert isinstance(outcome, CommandResult)
+        assert (outcome.position, outcome.marked) == (3, 0)
+    assert since(store, "bob") == [False] * 4

@@ -15,6 +15,7 @@ from tidings.filters import Choice
 from tidings.live import Hub, Stream
 from tidings.model import (
     Command,
+    EraseUser,
     EventAudience,
     InboxChanges,
     InboxCounters,
@@ -30,7 +31,7 @@ from tidings.testing import FakeClock, MemoryStore, event
 
 NOTIFICATIONS = frozenset({"notifications"})
 SETTINGS = Settings()
-IN_THE_LOG = (Publish, Retract, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead)
+IN_THE_LOG = (Publish, Retract, EraseUser, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead)
 """What takes a position, and so may be news of a feed."""
 
 

@@ -349,3 +349,25 @@ def test_topics_are_quoted(app: httpx.Client, anybody: httpx.Client) -> None:
         publish(app, topics=["room:a"])
         id = publish(app, topics=["room:a,b"])
         assert [one.data["event_id"] for one in until(stream, id)] == [id]
+
+
+def test_an_erasure_resets_streams_of_activity(app: httpx.Client, anybody: httpx.Client) -> None:
+    """Those of visitors and of users, live and when they return; afterwards none shows the user, and each continues."""
+    app.put("/v1/users/nick/follows/user:mona").raise_for_status()
+    with opened(anybody) as visitor, opened(app, OWN, user="nick", include="activity") as feed:
+        before = visitor.next("hello").id
+        feed.next("hello")
+        last = publish(app, actor="mona")
+        for stream in (visitor, feed):
+            assert until(stream, last)
+        app.delete("/v1/users/mona").raise_for_status()
+        resets = [stream.next("reset") for stream in (visitor, feed)]
+        assert ["erased" in reset.data["reason"] for reset in resets] == [True, True]
+        last = publish(app, actor="olaf", target_user_ids=["nick"])
+        for stream in (visitor, feed):
+            assert until(stream, last)
+    for after, names in ((before, ["hello", "reset"]), (resets[0].id, ["hello", "activity"])):
+        with opened(anybody, last=after) as stream:
+            assert [stream.next(name).name for name in names] == names
+    items = anybody.get("/v1/activity", params={"limit": 100}).json()["items"]
+    assert "mona" not in {item["actor_id"] for item in items}

@@ -47,6 +47,9 @@ NOTIFICATIONS, ACTIVITY, ALL_ACTIVITY = "notifications", "activity", "activity:a
 REAUTH_S = 30.0
 """Seconds before the end of a credential at which a server warns; renewing again does not help if it still warns after a
 renewal."""
+LONGEST_SPREAD_S = 60.0
+"""Maximum seconds for which a reset has the client wait: an erasure resets the clients of all streams, which fetch their
+state again one after another."""
 EVENT_STREAM = "text/event-stream"
 _HEADERS = (
     ("Accept", EVENT_STREAM),
@@ -68,6 +71,7 @@ class _Heartbeat(msgspec.Struct):
 
 class _Reset(msgspec.Struct):
     reason: str = ""
+    after_ms: int = 0
 
 
 class _Drain(msgspec.Struct):
@@ -256,7 +260,10 @@ class SubscriptionMachine:
                 self._heartbeat(decode(event.data, _Heartbeat))
             case "reset":
                 epoch = self._state.named(event.id).epoch
-                yield from self._poller.reset(decode(event.data, _Reset).reason, epoch)
+                reset = decode(event.data, _Reset)
+                if reset.after_ms > 0:
+                    yield Sleep(min(reset.after_ms / 1_000, LONGEST_SPREAD_S))
+                yield from self._poller.reset(reset.reason, epoch)
             case "drain":
                 wait_s = decode(event.data, _Drain).retry_ms / 1_000
                 raise Disconnected("the server asks the client to reconnect", wait_s, planned=True)

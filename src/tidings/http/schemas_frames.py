@@ -89,9 +89,11 @@ class HeartbeatFrame(Schema):
 
 
 class ResetFrame(Schema):
-    """The state of the client cannot be continued: it fetches its lists again."""
+    """The state of the client cannot be continued: it fetches its lists again; if there are many such clients, each after
+    its own ``after_ms``."""
 
     reason: str
+    after_ms: Count | UnsetType = UNSET
 
 
 class ReauthFrame(Schema):

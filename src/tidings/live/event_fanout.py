@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from random import Random
 
 from tidings.feed_changes import FeedReset
 from tidings.live.frames import Frame, activity_frame, change_frame, listed_frame
@@ -15,21 +16,41 @@ USERS = 64
 """Users whose streams are looked up at once."""
 WRITE_BYTES = 65_536
 """Bytes after which frames go into another write: about what a transport takes before it is full."""
+RESTARTS_PER_S = 500
+"""Clients that are asked to fetch their state again each second: a third of the pages that one core serves, so that other
+requests go on after an erasure, which resets all streams."""
+SHORTEST_SPREAD_MS = 1_000
+"""Milliseconds over which resets are spread at least; the clients of fewer streams fetch at once."""
+
+
+class SpreadReset:
+    """A reset of many streams, whose clients fetch their state again at random times of a window."""
+
+    __slots__ = ("_rng", "_window_ms")
+
+    def __init__(self, streams: int, rng: Random) -> None:
+        self._rng = rng
+        self._window_ms = streams * 1_000 // RESTARTS_PER_S
+
+    def after_ms(self) -> int:
+        """The milliseconds after which one of the clients fetches its state."""
+        return self._rng.randint(1, self._window_ms) if self._window_ms >= SHORTEST_SPREAD_MS else 0
 
 
 class EventFanOut:
     """Sends events, and changes of feeds, to the streams that follow. There may be thousands of both: streams that get the
     same frames share the bytes of many events, and the loop is yielded between streams."""
 
-    def __init__(self, registry: StreamRegistry) -> None:
+    def __init__(self, registry: StreamRegistry, rng: Random) -> None:
         self._registry = registry
+        self._rng = rng
 
     async def send(self, audiences: Sequence[EventAudience], now: float) -> None:
         """Send these, to each stream its own in their order. A stream that stops following meanwhile gets no more: it
         catches up from the store. ``now``: seconds of the monotonic clock."""
         time = asyncio.get_running_loop().time
         turn = Turn(time)
-        listed = [(one, _listed(one)) for one in audiences]
+        listed = [(one, self._listed(one)) for one in audiences]
         alike, apart = self._watching(audiences)
         for names, streams in alike.items():
             shared = [(sent, one.position) for one, sent in listed if _is_public(one, names)]
@@ -66,9 +87,20 @@ class EventFanOut:
                     alike.setdefault(stream.scope.watched, {})[stream] = None
         return {names: tuple(streams) for names, streams in alike.items()}, apart
 
+    def _listed(self, one: EventAudience) -> Frame | SpreadReset:
+        """What streams of activity get of an event or a change."""
+        if one.change is None:
+            return listed_frame(one.body, one.position)
+        if not isinstance(one.change, FeedReset):
+            return change_frame(one.change)
+        listening, watching = self._registry.listening, self._registry.watching
+        streams = sum(len(listening.get(user, ())) for *_, users in one.listeners for user in users)
+        streams += sum(len(watching[reach.watched]) for reach in one.reach if reach.watched in watching)
+        return SpreadReset(streams, self._rng)
+
     def _recipients(
-        self, one: EventAudience, listed: Frame | FeedReset, apart: Mapping[str, Sequence[Stream]]
-    ) -> Iterator[tuple[Sequence[Stream], Frame | FeedReset]]:
+        self, one: EventAudience, listed: Frame | SpreadReset, apart: Mapping[str, Sequence[Stream]]
+    ) -> Iterator[tuple[Sequence[Stream], Frame | SpreadReset]]:
         """The streams whose feeds have an event or are changed, then those of ``apart`` that carry it, some at a time; each
         with what they get. A stream of both kinds gets the item of the feed, and ignores the second frame."""
         listening = self._registry.listening
@@ -89,11 +121,11 @@ class EventFanOut:
 class SharedFrames:
     """What some events are for all streams that get the same frames."""
 
-    def __init__(self, sent: Sequence[tuple[Frame | FeedReset, int]]) -> None:
+    def __init__(self, sent: Sequence[tuple[Frame | SpreadReset, int]]) -> None:
         """``sent``: each with its position, in the order of these; at least one."""
         self._sent = sent
         self._first = sent[0][1]
-        self._resets = any(isinstance(one, FeedReset) for one, _ in sent)
+        self._resets = any(isinstance(one, SpreadReset) for one, _ in sent)
         self._writes: dict[Encoder, list[tuple[bytes, int]]] = {}
 
     def send(self, stream: Stream, now: float) -> None:
@@ -130,17 +162,10 @@ def _is_public(one: EventAudience, names: Collection[str]) -> bool:
     return any(reach.only is None and reach.watched in names for reach in one.reach)
 
 
-def _listed(one: EventAudience) -> Frame | FeedReset:
-    """What streams of activity get of an event or a change."""
-    if one.change is None:
-        return listed_frame(one.body, one.position)
-    return one.change if isinstance(one.change, FeedReset) else change_frame(one.change)
-
-
-def _send(stream: Stream, sent: Frame | FeedReset, position: int, now: float) -> None:
+def _send(stream: Stream, sent: Frame | SpreadReset, position: int, now: float) -> None:
     if stream.state is not State.FOLLOWING:
         return
     if isinstance(sent, Frame):
         stream.send_event(sent, position, now)
     elif (stream.position or 0) < position:
-        stream.reset_feed(position, now)
+        stream.reset_feed(position, now, sent.after_ms())

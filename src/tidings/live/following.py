@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
+from random import Random
 
 from tidings.background import NextRun, Worker
 from tidings.errors import Unavailable
@@ -46,9 +47,11 @@ class Following(Worker):
         clock: Clock,
         position: int,
         on_failure: Callable[[], None],
+        rng: Random,
     ) -> None:
         """``queue`` has a stream catch up. ``position``: the head of the log; events after it are sent as new.
-        ``on_failure`` is called when a step failed: it may have left changes out, so all inboxes must be compared."""
+        ``on_failure`` is called when a step failed: it may have left changes out, so all inboxes must be compared.
+        ``rng`` spreads the requests of clients."""
         super().__init__("following", longest_pause_s=LONGEST_PAUSE_S)
         self._store = store
         self._materialize = materialize
@@ -58,7 +61,7 @@ class Following(Worker):
         self._deadlines = deadlines
         self._clock = clock
         self._on_failure = on_failure
-        self._fan_out = EventFanOut(registry)
+        self._fan_out = EventFanOut(registry, rng)
         self.position = position
         """Streams that follow have all events of the log up to it, or are getting them."""
         self._opening: list[Stream] = []

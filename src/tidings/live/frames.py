@@ -192,9 +192,9 @@ def change_frame(change: FeedMark | Retraction) -> Frame:
     return Frame("feed_read", _encode({**which, "read_at": read_at, "position": at}), position=at)
 
 
-def reset(reason: str) -> Frame:
-    """Frames may be missing: the client must fetch its state again."""
-    return Frame("reset", _encode({"reason": reason}))
+def reset(reason: str, after_ms: int = 0) -> Frame:
+    """Frames may be missing: the client must fetch its state again, after some milliseconds if many clients do."""
+    return Frame("reset", _encode({"reason": reason} | ({"after_ms": after_ms} if after_ms else {})))
 
 
 def drain(retry_ms: int) -> Frame:

@@ -84,6 +84,7 @@ class Hub:
             clock,
             position,
             self.reconcile_all,
+            self._rng,
         )
         self._reconciler = Reconciler(store, materialize, self._registry, self._following.add_hint)
         self._tasks: list[asyncio.Task[None]] = []

@@ -18,6 +18,9 @@ class Watchers:
         self.users: dict[str, list[Stream]] = {}
         self.visitors: dict[Stream, None] = {}
 
+    def __len__(self) -> int:
+        return len(self.visitors) + sum(map(len, self.users.values()))
+
     def all_streams(self) -> Iterator[Stream]:
         """The streams."""
         yield from self.visitors

@@ -24,8 +24,9 @@ from tidings.visibility import VISITOR
 
 INBOX_RESET = "the inbox of the cursor was erased"
 """The reason why a stream with notifications is reset: its cursor is of an inbox that was erased."""
-FEED_RESET = "the changes of the feed after the cursor are not stored any more"
-"""The reason why a stream with a feed is reset: its cursor is older than the stored changes, or a read-all was undone."""
+FEED_RESET = "a user was erased, or the changes of the feed after the cursor are not stored any more"
+"""The reason why a stream with a feed is reset: its cursor is older than the last erasure or than the stored changes, or a
+read-all was undone."""
 
 
 class State(Enum):
@@ -157,18 +158,18 @@ class Stream:
         if not self.transport.write(data):
             self.state, self.behind_since = State.BACKPRESSURED, now
 
-    def reset(self, reason: str, head: Cursor, now: float) -> None:
-        """Have the client fetch its state again, and go on from the head."""
+    def reset(self, reason: str, head: Cursor, now: float, after_ms: int = 0) -> None:
+        """Have the client fetch its state again, after some milliseconds, and go on from the head."""
         self.seq, self.position = head
-        self._write(frames.reset(reason), now, self.cursor.text(self.epoch))
+        self._write(frames.reset(reason, after_ms), now, self.cursor.text(self.epoch))
 
     def reset_inbox(self, seq: int, now: float) -> None:
         """Have the client fetch its inbox again, and go on from this seq."""
         self.reset(INBOX_RESET, Cursor(seq, self.position), now)
 
-    def reset_feed(self, position: int, now: float) -> None:
-        """Have the client fetch its feed again, and go on from this position."""
-        self.reset(FEED_RESET, Cursor(self.seq, position), now)
+    def reset_feed(self, position: int, now: float, after_ms: int = 0) -> None:
+        """Have the client fetch its feed again, after some milliseconds, and go on from this position."""
+        self.reset(FEED_RESET, Cursor(self.seq, position), now, after_ms)
 
     def skip_to(self, position: int) -> None:
         """Move the cursor to this position: no event up to it is for this stream."""
@@ -261,9 +262,9 @@ class VisitorStream(Stream):
         super().__init__(VISITOR, include, last_event_id, transport, epoch, address, scope)
         self.public = public
 
-    def reset_feed(self, position: int, now: float) -> None:
+    def reset_feed(self, position: int, now: float, after_ms: int = 0) -> None:
         """The same, from the public end of the log on."""
-        super().reset_feed(max(self.position or 0, self.public.beginning(position)), now)
+        super().reset_feed(max(self.position or 0, self.public.beginning(position)), now, after_ms)
 
     def skip_to(self, position: int) -> None:
         """Stay at the last frame."""

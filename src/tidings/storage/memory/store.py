@@ -277,12 +277,14 @@ class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventC
                 return self._changed(self._backfill(command))
             case MergeUsers():
                 return self._changed(self._merge_users(command))
-            case Follow() | Unfollow() | SetMute() | SetBlock() | EraseUser():
+            case EraseUser():
+                return self._erase(command.user)
+            case Follow() | Unfollow() | SetMute() | SetBlock():
                 return self._changed(self._update(command))
             case _:
                 return self._changed(self._update_personal(command))
 
-    def _update(self, command: Follow | Unfollow | SetMute | SetBlock | EraseUser) -> int:
+    def _update(self, command: Follow | Unfollow | SetMute | SetBlock) -> int:
         match command:
             case Follow():
                 return self._follow(command)
@@ -290,8 +292,6 @@ class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventC
                 return self._unfollow(command)
             case SetMute() | SetBlock():
                 return self._mask(command)
-            case EraseUser():
-                return self._erase(command.user)
 
     def _update_personal(
         self,
@@ -450,11 +450,11 @@ class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventC
         self._position += 1
         self._retracted.append((self._position, entry))
         for position, _ in self._retracted[: -self._retraction_history]:
-            self._retractions_forgotten = position
+            self._retractions_forgotten = max(self._retractions_forgotten, position)
         self._retracted = self._retracted[-self._retraction_history :]
         return entry
 
-    def _erase(self, user: str) -> int:
+    def _erase(self, user: str) -> CommandResult:
         alias = alias_of(self._aliases.getrandbits(32))
         self._erasures += 1
         self._erased[hash(user)] = self._erasures
@@ -483,7 +483,15 @@ class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventC
             person.inbox.reword(shown)
             person.muted = {new if topic == old else topic for topic in person.muted}
             person.blocked = {new if topic == old else topic for topic in person.blocked}
-        return int(known)
+        marked = self._restart_streams() if shown else 0
+        return CommandResult(int(known), self._position, marked=marked)
+
+    def _restart_streams(self) -> int:
+        """Streams from before now start again: they have sent events that show an erased user. Returns the position of
+        that, a new one."""
+        self._position += 1
+        self._retractions_forgotten = self._position
+        return self._position
 
     def _forget_old_keys(self) -> None:
         oldest = self._clock.now() - self._idempotency_ms

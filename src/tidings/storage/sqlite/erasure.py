@@ -4,9 +4,17 @@ import secrets
 
 from tidings.model import CommandResult, EraseUser, user_topic
 from tidings.personal_data import alias_of
-from tidings.storage.sqlite import display_names, erasure_job, preferences, reminders, user_merges
+from tidings.storage.sqlite import (
+    display_names,
+    erasure_job,
+    feed_history,
+    preferences,
+    reminders,
+    user_merges,
+)
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
+from tidings.storage.sqlite.timeline_numbers import topic_timelines
 from tidings.storage.sqlite.write_session import WriteSession
 
 
@@ -26,8 +34,9 @@ def erase(w: WriteSession, r: ReadSnapshot, command: EraseUser) -> CommandResult
             return CommandResult(0, w.position)
         user = w.names.make_user(alias)  # the file has nothing of this user but reminders
     w.names.forget()
+    marked = feed_history.erased(w) if r.entries_up(topic_timelines(user), -1, 1) else 0
     erasure_job.begin(w, r, user, command.user, alias)
-    return CommandResult(int(is_known), w.position)
+    return CommandResult(int(is_known), w.position, marked=marked)
 
 
 def _rename(w: WriteSession, user: int, name: str, alias: str) -> None:

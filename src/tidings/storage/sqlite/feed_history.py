@@ -1,6 +1,6 @@
 """Changes of older feed items, for streams that resume: read states of one user, and retractions for all users.
 
-Both are bounded: beyond the kept history the only information is that it is incomplete.
+Both are bounded: beyond the kept history the only information is that it is incomplete. So it is after an erasure.
 """
 
 from array import array
@@ -69,6 +69,14 @@ def retracted(w: WriteSession, event: EventRow) -> None:
     while (row := w.db.one(oldest)) and row[0] <= number + 1 - w.settings.retraction_history:
         w.db.execute(sql("delete_retraction"), (row[1],))
         w.db.execute(sql("set_retractions_forgotten"), (row[1],))
+
+
+def erased(w: WriteSession) -> int:
+    """Have streams from before now start again: events that they sent show a user who is erased. Returns the position of
+    that, a new one."""
+    position = w.take_position()
+    w.db.execute(sql("set_retractions_forgotten"), (position,))
+    return position
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

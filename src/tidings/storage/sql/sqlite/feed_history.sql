@@ -28,7 +28,8 @@ SELECT number, position FROM retraction ORDER BY position LIMIT 1;
 DELETE FROM retraction WHERE position=?;
 
 -- name: set_retractions_forgotten
-UPDATE meta SET value=? WHERE name='retractions_deleted_to';
+-- The position of the last erasure is there too, which may be above that of a retraction that is deleted later.
+UPDATE meta SET value=max(value, ?) WHERE name='retractions_deleted_to';
 
 -- name: feed_history_begins
 SELECT max((SELECT value FROM meta WHERE name='retractions_deleted_to'), coalesce((SELECT max(changes_deleted_to, read_undone_at)
