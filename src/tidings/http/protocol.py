@@ -449,8 +449,7 @@ class TimedProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
         last = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
         date = self.date.lines(self.server_state.default_headers)
-        write = self.transport.write if self.pipeline else self.transport.write_last  # type: ignore[attr-defined]
-        write(b"".join((STATUS_LINE[status], date, own, others, last, body)))
+        self.transport.write(b"".join((STATUS_LINE[status], date, own, others, last, body)))
         cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:

@@ -150,14 +150,6 @@ class Coalescing:
         if len(data) >= AT_ONCE_BYTES:
             self.flush()
 
-    def write_last(self, data: bytes) -> None:
-        """Write at once: nothing is likely to follow in this turn of the loop."""
-        if self._waiting:
-            self._waiting.append(data)
-            self.flush()
-        elif not self._lingers:
-            self._write(data)
-
     def pause_reading(self) -> None:
         """Pause reading."""
         self._transport.pause_reading()
@@ -227,16 +219,14 @@ class Coalescing:
         """Write the waiting bytes now."""
         if self._waiting:
             waiting, self._waiting = self._waiting, []
-            self._write(b"".join(waiting))
-
-    def _write(self, data: bytes) -> None:
-        self._written += len(data)
-        self._transport.write(data)
-        waiting_bytes = self._transport.get_write_buffer_size()
-        if waiting_bytes or self._count:  # else, as nearly always, nothing waited before or waits now
-            self.recounted()
-        if waiting_bytes:
-            self._stalls.watch(self, self._loop)
+            data = b"".join(waiting)
+            self._written += len(data)
+            self._transport.write(data)
+            waiting_bytes = self._transport.get_write_buffer_size()
+            if waiting_bytes or self._count:  # else, as nearly always, nothing waited before or waits now
+                self.recounted()
+            if waiting_bytes:
+                self._stalls.watch(self, self._loop)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
