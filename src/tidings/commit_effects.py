@@ -20,6 +20,7 @@ from tidings.model import (
     CommandResult,
     EraseUser,
     FireReminder,
+    InboxUpdateResult,
     LogEntry,
     MarkFeedRead,
     MarkFeedUnread,
@@ -78,6 +79,7 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
         case ActOnNotification():
             assert isinstance(outcome, ActionResult)
             effects.inboxes.add(command.record.user)
+            effects.feeds |= outcome.marked.feed
             if command.event is not None and outcome.published is not None:
                 _include_published(effects, Publish((command.event,)), outcome.published)
         case (
@@ -88,12 +90,16 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
             | MarkAllNotificationsSeen()
             | UndoMarkAllRead()
         ):
+            assert isinstance(outcome, InboxUpdateResult)
             effects.inboxes.add(command.user)
+            effects.feeds |= outcome.feed
         case MaterializeBroadcasts():
             effects.inboxes.update(command.users)
         case MarkFeedRead() | MarkFeedUnread() | UndoMarkFeedRead():
             assert isinstance(outcome, CommandResult)
             effects.feeds |= outcome.marked > 0
+            if outcome.inbox:
+                effects.inboxes.add(command.user)
         case Backfill():
             effects.all_inboxes |= command.notify and not command.dry_run
             effects.jobs = True

@@ -323,19 +323,20 @@ class CommandResult(NamedTuple):
     ``gone``: the event that a Retract removed. ``marked``: the position that a change of the read state of a feed took, or
     the erasure of a user whom events show; 0 if there was none. ``limit``: the maximum number of mutes, blocks or topics
     with a read-all of a user if the command was refused because of that, or 1 if a user takes part in another merge;
-    otherwise 0."""
+    otherwise 0. ``inbox``: a change of the read state of a feed changed the inbox too."""
 
     updated: int
     position: int = 0
     gone: LogEntry | None = None
     marked: int = 0
     limit: int = 0
+    inbox: bool = False
 
 
 class InboxUpdateResult(NamedTuple):
     """The outcome of a change to an inbox: the number of changed groups, the exact count of unread ones after it, the last
     seq, how many of the given ids are this user's at all, and the exact counts of the items in unread groups and of the
-    groups that were not seen."""
+    groups that were not seen. ``feed``: it changed the read state of events too."""
 
     updated: int
     unread_count: int
@@ -343,6 +344,7 @@ class InboxUpdateResult(NamedTuple):
     found: int = 0
     unread_items: int = 0
     unseen_count: int = 0
+    feed: bool = False
 
 
 class ActionResult(NamedTuple):

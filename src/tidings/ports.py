@@ -248,6 +248,8 @@ class InboxViews(Protocol):
     type. MaterializeBroadcasts writes it, as an item that does not group; ``work`` does for users with a usable endpoint on
     a channel of its type. An expired one is not materialised any more.
 
+    Items of types with ``read_together`` share their read state with feeds and activity: see ``read_together.py``.
+
     An event with ``notify`` SINGLE, which has actions, opens a group that no item joins. ActOnNotification records the
     action that was taken on a notification (``acted``), which marks it READ and ends its snooze, in one seq; it stays
     archived or pinned. It records one for each notification for ever: with another one, the same again, an ``event_id``

@@ -122,8 +122,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``bucket_s`` of UTC. ``sliding``: while the last item is younger than ``gap_s``, up to ``max_age_s``. ``none``: never. An
     event by the same actor on the same object within ``duplicate_window_s`` of one that notified a user is a duplicate and
     does not notify the user again (0: none is): of the same type, whatever its verb; without a value here, of the same verb
-    within the setting of this name. Preferences and quiet hours do not apply to ``critical`` types. ``visibility`` is that
-    of its events which do not say their own (none: that of ``default_visibility``).
+    within the setting of this name. ``read_together``: its notifications share their read state with their events in feeds
+    and activity. Preferences and quiet hours do not apply to ``critical`` types. ``visibility`` is that of its events which
+    do not say their own (none: that of ``default_visibility``).
     ``messages``: locale → plural category → template. ``actions``: what users can do about its notifications, unless an
     event has actions of its own; ``labels``: locale → id of an action → template.
     """
@@ -143,6 +144,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     gap_s: Seconds = 900
     duplicate_window_s: DuplicateWindow | None = None
     critical: bool = False
+    read_together: bool = False
     visibility: VisibilityName | None = None
     channels: Annotated[tuple[Channel, ...], Meta(max_length=len(CHANNELS))] = ()
     messages: Annotated[

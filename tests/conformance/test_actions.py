@@ -50,7 +50,7 @@ def act(
 def test_an_action_is_recorded_and_marks_read(store: Harness) -> None:
     """With one seq, so that every device learns of it."""
     asked = ask(store)
-    assert act(store, asked) == ((1, 0, 2, 1, 0, 0), None)
+    assert act(store, asked) == ((1, 0, 2, 1, 0, 0, False), None)
     (row,) = store.changes("bob", 1).rows
     assert (row.seq, row.seen_at, row.read_at, row.acted) == (2, START_MS, START_MS, ACCEPTED)
     assert [row.id for row in store.rows("bob")] == [asked.id]
@@ -62,7 +62,7 @@ def test_one_action_is_taken_for_ever(store: Harness) -> None:
     act(store, asked)
     store.clock.advance(HOUR_MS)
     for action in ("accept", "decline"):
-        assert act(store, asked, action, said=event("bob", "again")) == ((0, 0, 2, 1, 0, 0), None)
+        assert act(store, asked, action, said=event("bob", "again")) == ((0, 0, 2, 1, 0, 0, False), None)
     store.write(SetNotificationState("bob", (asked.id,), NotificationState.UNREAD))
     assert act(store, asked, "decline").marked.updated == 0
     row = store.row("bob", asked.id)

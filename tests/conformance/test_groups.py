@@ -100,9 +100,9 @@ def test_a_mark_is_of_the_whole_group(store: Harness) -> None:
     """One seq, one update, whatever its size."""
     comment(store, "ann", "ben", "cid")
     (row,) = store.rows("bob")
-    assert store.marked(SetNotificationState("bob", (row.id,), READ)) == (1, 0, 4, 1, 0, 0)
+    assert store.marked(SetNotificationState("bob", (row.id,), READ)) == (1, 0, 4, 1, 0, 0, False)
     assert store.counts("bob") == InboxCounters(0, 4)
-    assert store.marked(SetNotificationState("bob", (row.id,), UNREAD)) == (1, 1, 5, 1, 3, 0)
+    assert store.marked(SetNotificationState("bob", (row.id,), UNREAD)) == (1, 1, 5, 1, 3, 0, False)
     assert store.counts("bob") == InboxCounters(1, 5, unread_items=3)
 
 

@@ -37,7 +37,7 @@ def seen_times(store: Harness) -> list[int | None]:
 def test_a_seen_all_takes_one_seq_and_leaves_all_unread(store: Harness) -> None:
     """The badge clears, the list stays unread; what arrives later is unseen."""
     store.tell("bob", "a", "b", "c")
-    assert store.marked(MarkAllNotificationsSeen("bob")) == (3, 3, 4, 0, 3, 0)
+    assert store.marked(MarkAllNotificationsSeen("bob")) == (3, 3, 4, 0, 3, 0, False)
     assert store.counts("bob") == singles(3, 4, unseen=0)
     assert seen_times(store) == [START_MS] * 3
     assert store.changes("bob", 3).marks == (ReadWatermark(4, 3, "", START_MS, seen_only=True),)
@@ -132,7 +132,7 @@ def test_the_seen_all_of_a_token_is_no_read_all(store: Harness) -> None:
     """Only a read-all is undone."""
     store.tell("bob", "a")
     seq = store.marked(MarkAllNotificationsSeen("bob")).seq
-    assert store.marked(UndoMarkAllRead("bob", seq)) == (0, 1, seq, 0, 1, 0)
+    assert store.marked(UndoMarkAllRead("bob", seq)) == (0, 1, seq, 0, 1, 0, False)
 
 
 def test_a_retraction_takes_what_it_removes_from_the_unseen_count(store: Harness) -> None:

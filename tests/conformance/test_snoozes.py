@@ -51,7 +51,7 @@ def test_a_snoozed_notification_leaves_the_inbox_and_returns_as_the_newest(store
     """Unread and unseen at a new seq, whatever it was before; a client that asks for changes has it."""
     _, b, a = store.tell("bob", "a", "b", "c")
     store.write(SetNotificationState("bob", (a,), READ))
-    assert store.marked(SnoozeNotifications("bob", (a, b), UNTIL)) == (2, 1, 6, 2, 1, 1)
+    assert store.marked(SnoozeNotifications("bob", (a, b), UNTIL)) == (2, 1, 6, 2, 1, 1, False)
     assert (listed(store), listed(store, "snoozed"), listed(store, "all")) == (
         ["c"],
         ["b", "a"],
@@ -61,7 +61,7 @@ def test_a_snoozed_notification_leaves_the_inbox_and_returns_as_the_newest(store
     assert sorted(due(store)) == sorted([Snooze("bob", a, UNTIL), Snooze("bob", b, UNTIL)])
     assert store.row("bob", a).snoozed_until == UNTIL
     store.clock.advance(HOUR_MS)
-    assert store.marked(ReturnSnoozed("bob", (a,), UNTIL)) == (1, 2, 7, 1, 2, 2)
+    assert store.marked(ReturnSnoozed("bob", (a,), UNTIL)) == (1, 2, 7, 1, 2, 2, False)
     assert (listed(store), listed(store, "snoozed")) == (["a", "c"], ["b"])
     (row,) = store.changes("bob", 6).rows
     assert (row.id, row.order, row.seq, row.unread_seq) == (a, 7, 7, 7)
@@ -214,7 +214,7 @@ def test_a_user_who_knows_of_it_ends_them(store: Harness, state: NotificationSta
 def test_a_pin_is_a_state_of_its_own(store: Harness) -> None:
     """It takes a seq, changes no count and no order, and stays over reads, snoozes and new items."""
     _, a = store.tell("bob", "a", "b")
-    assert store.marked(SetNotificationState("bob", (a,), PINNED)) == (1, 2, 3, 1, 2, 2)
+    assert store.marked(SetNotificationState("bob", (a,), PINNED)) == (1, 2, 3, 1, 2, 2, False)
     assert store.marked(SetNotificationState("bob", (a,), PINNED)).updated == 0
     assert (listed(store), listed(store, "pinned")) == (["b", "a"], ["a"])
     store.write(SetNotificationState("bob", (a,), READ))

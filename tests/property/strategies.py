@@ -69,17 +69,17 @@ TOPICS = (*(f"user:{user}" for user in USERS), "item:1", "category:x")
 CHANNELS = ("email", "webhook")
 
 TYPES = {
-    "like": Rule(group="sliding", gap_s=2, max_age_s=5, duplicate_window_s=1),
+    "like": Rule(group="sliding", gap_s=2, max_age_s=5, duplicate_window_s=1, read_together=True),
     "flag": Rule(group="none", critical=True, channels=("email",)),
     "wave": Rule(group="bucket", bucket_s=3_600, group_by="actor", duplicate_window_s=3_600),
-    "post": Rule(notify="both", channels=("email", "webhook")),
+    "post": Rule(notify="both", channels=("email", "webhook"), read_together=True),
 }
 """One type of each policy, with windows and channels; "note" has none, and so the defaults."""
 FOLLOWED = frozenset({"post"})
 """The only verbs that may be told to followers, whatever is declared."""
 DECLARED = (
-    ("like", Rule(group_by="type", duplicate_window_s=1, channels=("webhook",))),
-    ("note", Rule(critical=True, group="sliding", gap_s=1)),
+    ("like", Rule(group_by="type", duplicate_window_s=1, channels=("webhook",), read_together=True)),
+    ("note", Rule(critical=True, group="sliding", gap_s=1, read_together=True)),
     ("note", Rule(group="bucket", bucket_s=2, group_by="type")),
     ("flag", Rule(notify="targets", group_by="actor")),
     ("flag", Rule(notify="none")),

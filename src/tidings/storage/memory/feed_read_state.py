@@ -36,7 +36,9 @@ Lists = Callable[[str | None], bool]
 @dataclass(slots=True)
 class FeedReadState:
     """``forgotten`` is the position up to which changes are no longer kept, ``undone`` that at which a read-all was last
-    undone, or some were merged. ``last_merged_read_all`` is the position of the last read-all that was among these."""
+    undone, or some were merged. ``last_merged_read_all`` is the position of the last read-all that was among these.
+    ``with_inbox``: by the position of a read-all, what it changed of the inbox: the seqs of read-alls of a type, each with
+    0, and of groups, each with its number."""
 
     read_alls: list[FeedReadAll] = field(default_factory=list)
     marked: dict[int, ReadStateChange] = field(default_factory=dict)
@@ -44,6 +46,7 @@ class FeedReadState:
     forgotten: int = 0
     undone: int = 0
     last_merged_read_all: int = 0
+    with_inbox: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
     def read_at(self, entry: LogEntry, lists: Lists) -> int | None:
         """The time at which the event was read, in milliseconds; None while it is unread."""

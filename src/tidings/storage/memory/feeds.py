@@ -112,7 +112,17 @@ class MemoryFeeds(MemoryExports):
         return self._lists(activity, user, entry)
 
     def _read_at(self, user: str, entry: LogEntry) -> int | None:
+        own = self._own_read_at(user, entry)
+        return self._read_by_notification(user, entry.key) if own is None else own
+
+    def _own_read_at(self, user: str, entry: LogEntry) -> int | None:
+        """When a mark or a read-all of a feed, or of activity, read an event."""
         return self._peek(user).feed.read_at(entry, partial(self._has, user, entry))
+
+    def _read_by_notification(self, user: str, key: int) -> int | None:
+        """When the notification was read that an event is read together with."""
+        inbox = self._peek(user).inbox
+        return inbox.state(inbox.groups[inbox.shared[key]]).read_at if key in inbox.shared else None
 
     def _unshown(self, user: str, after: int) -> Iterator[Retraction]:
         """The retractions after a position of events that would be in the feed, the user's own included, without the
@@ -205,7 +215,9 @@ class MemoryFeeds(MemoryExports):
         again = [
             key
             for key in marks.unread_up_to(up_to)
-            if key in self._log and self._has(user, self._log[key], activity)
+            if key in self._log
+            and self._has(user, self._log[key], activity)
+            and self._read_by_notification(user, key) is None
         ]
         if up_to <= marks.reach(activity) and not again:
             return 0

@@ -88,7 +88,7 @@ class Group:
 
 class ItemDraft(NamedTuple):
     """A new item: the key of its event, when that was created (milliseconds), its type, the topic it groups by ("" for
-    none), its grouping, and whether it arrives read."""
+    none), its grouping, whether it arrives read, and whether it is read together with the feed."""
 
     event: int
     created_at: int
@@ -96,6 +96,7 @@ class ItemDraft(NamedTuple):
     about: str
     grouping: Grouping
     read: bool = False
+    shared: bool = False
 
 
 @dataclass(slots=True)
@@ -104,7 +105,8 @@ class Inbox:
     undone, or some were merged. ``last_merged_read_all`` is the seq of the last read-all or seen-all that was among these.
 
     ``born`` is the seq at which it began, over 0 if one of the same name was erased. ``notified_at``: when the user was
-    last notified of each object under each duplicate key (milliseconds), and of which event (its key).
+    last notified of each object under each duplicate key (milliseconds), and of which event (its key). ``shared``: the
+    group of each event that is read together with the feed.
     """
 
     seq: int = 0
@@ -114,6 +116,7 @@ class Inbox:
     groups: dict[int, Group] = field(default_factory=dict)
     marks: list[ReadWatermark] = field(default_factory=list)
     notified_at: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    shared: dict[int, int] = field(default_factory=dict)
 
     # --- reading --------------------------------------------------------------------------------------------
 
@@ -162,6 +165,12 @@ class Inbox:
 
     def arrive(self, item: ItemDraft, now: int) -> int:
         """An item joins a group or opens one; returns the number of the group."""
+        number = self._arrive(item, now)
+        if item.shared and not item.read:
+            self.shared[item.event] = number
+        return number
+
+    def _arrive(self, item: ItemDraft, now: int) -> int:
         seq = self._next_seq()
         group = self._newest_of(item.grouping.key)
         if group is not None and group.admits(item.grouping, now):
@@ -216,6 +225,7 @@ class Inbox:
                 self.undone = self._next_seq()
             self.groups.clear()
             self.marks.clear()
+            self.shared.clear()
 
     def mark(self, number: int, command: NotificationCommand, now: int) -> int:
         """Set the state of one group; returns 1 if that changed anything, which took a seq."""
@@ -296,6 +306,9 @@ class Inbox:
 
     def _shrunk(self, group: Group) -> None:
         """Items left a group: it takes a seq, and a tombstone is neither snoozed nor pinned."""
+        left = {key for key, number in self.shared.items() if number == group.number}
+        for key in left.difference(group.items.values()):
+            del self.shared[key]
         group.seq = self._next_seq()
         if group.deleted:
             group.own = group.own._replace(snoozed_until=None, pinned_at=None, acted=None)

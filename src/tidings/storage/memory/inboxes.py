@@ -217,7 +217,7 @@ class MemoryInboxes(MemoryDeliveries):
         single = alone or not entry.notify.groups
         how = ALONE if single else grouping(type, rule, entry.actor_id, thing(entry), now)
         about = {"object": thing(entry), "actor": user_topic(entry.actor_id), "type": ""}[rule.group_by]
-        item = ItemDraft(entry.key, created_at(entry), type, about, how, read)
+        item = ItemDraft(entry.key, created_at(entry), type, about, how, read, rule.read_together)
         number = self._person(user).inbox.arrive(item, now)
         if not read:
             self._enqueue_deliveries(user, number, type, rule)
@@ -271,7 +271,7 @@ class MemoryInboxes(MemoryDeliveries):
 
     def _mark(self, mark: NotificationCommand) -> InboxUpdateResult:
         person = self._peek(mark.user)
-        own = list(_numbers(person, mark.ids))
+        own = list(own_numbers(person, mark.ids))
         outdated = isinstance(mark, RecordAction) and not self._is_newest(person, own, mark.event_id)
         changing = () if outdated else own
         updated = sum(self._mark_one(person, mark, number) for number in changing)
@@ -344,7 +344,7 @@ def is_in_audience(person: UserState, audience: str, entry: LogEntry) -> bool:
     return audience == EVERYONE or person.followed_before(audience, entry.position)
 
 
-def _numbers(person: UserState, ids: Iterable[str]) -> Iterator[int]:
+def own_numbers(person: UserState, ids: Iterable[str]) -> Iterator[int]:
     """The numbers of those of these ids that name a notification of this user."""
     for id in ids:
         ref = notification_ref(id)

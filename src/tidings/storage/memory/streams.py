@@ -6,11 +6,11 @@ from tidings.activity_scope import FEED_ALONE, NOTHING_WATCHED, ActivityScope, W
 from tidings.feed_changes import FeedChange, FeedReset, Retraction
 from tidings.filters import EVERYTHING
 from tidings.model import ActivityReach, EventAudience, FeedItem, LogEntry, Page
-from tidings.storage.memory.feeds import MemoryFeeds
+from tidings.storage.memory.read_together import MemoryReadTogether
 from tidings.visibility import VISITOR
 
 
-class MemoryStreams(MemoryFeeds):
+class MemoryStreams(MemoryReadTogether):
     """The items and changes of feeds and activity after a position."""
 
     async def feed_since(self, user: str, after: int, limit: int, scope: ActivityScope = FEED_ALONE) -> Page:

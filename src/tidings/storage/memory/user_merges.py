@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tidings.ids import ms_of, notification_id
+from tidings.ids import ms_of
 from tidings.inbox_commands import NotificationState, SetNotificationState
 from tidings.model import (
     Follow,
@@ -213,8 +213,9 @@ class MemoryUserMerges(MemoryGraph):
         person = self._person(into)
         if state.read_at is not None:
             single = {group.number for group in held.values() if len(group.items) == 1}
-            ids = tuple(notification_id(person.number, number) for number in sorted(single))
-            self._mark(SetNotificationState(into, ids, NotificationState.READ))
+            command = SetNotificationState(into, (), NotificationState.READ)
+            for number in sorted(single):
+                self._mark_one(person, command, number)
 
     def _move_deliveries(self, user: str, into: str, numbers: Mapping[int, int]) -> None:
         queued = {(one.user, one.endpoint, one.number) for one in self._waiting()}

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tidings.ids import MAX_KEY
-from tidings.storage.sqlite import inboxes, notification_groups
+from tidings.storage.sqlite import inboxes, notification_groups, shared_items
 from tidings.storage.sqlite.notification_groups import Row
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.retract import shrink
@@ -121,11 +121,15 @@ def by_blocked(
 def _leave(w: WriteSession, r: ReadSnapshot, user: int, row: Row, actors: Sequence[int]) -> None:
     ((n, _),) = notification_groups.at(r, user, (row.seq,)).values()
     if row.opened is None:
+        shared_items.remove(w, user, (row.key,))
         shrink(w, r, user, n, row, None, 1)
         return
     group = notification_groups.of(r, user, (row.number,))[row.number].id
     items = 0
     for actor in actors:
+        if w.sharing:
+            gone_keys = w.db.all(sql("member_keys_of_actor"), (group, actor))
+            shared_items.remove(w, user, [key for (key,) in gone_keys])
         w.db.execute(sql("delete_members_by_actor"), (group, actor))
         items += (gone := w.db.changes())
         w.db.execute(sql("shrink_group_by_actor"), (gone, group))

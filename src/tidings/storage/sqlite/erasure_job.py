@@ -42,6 +42,8 @@ _OWN = (
     ("read_watermark", "user", "user, seq"),
     ("inbox_changelog", "user", "user, seq"),
     ("inbox_group", "user", "id"),
+    ("shared_item", "user", "user, key"),
+    ("shared_read_all", "user", "user, made, seq"),
 )
 """Tables whose rows belong to one user, their column of the user, and the primary key. Open groups and duplicate keys are
 stored by topic: maintenance deletes those whose user has no inbox any more (retention.py)."""

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from tidings.activity_scope import EVERYBODY, MAX_COUNTED
 from tidings.model import Command, MarkFeedRead, UndoMarkFeedRead
-from tidings.storage.sqlite import activity, feeds
+from tidings.storage.sqlite import activity, feeds, inbox_counters, shared_items
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, TimelineRow
 from tidings.storage.sqlite.read_times import EVERYONES, FEED, READ_ALL_ACTIVITY, covered, lists_with
+from tidings.storage.sqlite.shared_items import NOTHING_UNDONE, Undoing
 from tidings.storage.sqlite.statements import sql
 
 SHORT = 1_000
@@ -25,13 +26,15 @@ AT_ONCE = 1_000
 
 class Counted(NamedTuple):
     """The change of a user's read state by a command: so many ``items``, which have a position in (low, high] and no row of
-    their own, or are those of ``again``, which were marked unread before."""
+    their own, or are those of ``again``, which were marked unread before. ``inbox``: the last seq of the inbox then, if all
+    of the feed is read."""
 
     user: int
     low: int
     high: int
     items: int
     again: tuple[int, ...] = ()
+    inbox: int | None = None
 
 
 class CountedMarkFeedRead(MarkFeedRead, frozen=True, kw_only=True):
@@ -83,6 +86,8 @@ def _count(r: ReadSnapshot, command: ReadAll) -> Command:
             count = count_undo(r, v, read_list, low, high, made, restored(r, v, made))
             return CountedUndoMarkFeedRead(command.user, made, count=count)
         count = count_read_all(r, v, read_list, low, high)
+        if read_list == FEED and high == r.db.one(sql("log_position"))[0]:
+            count = count._replace(inbox=inbox_counters.one(r, user).seq)
         return CountedMarkFeedRead(command.user, None, command.up_to, command.activity, count=count)
 
 
@@ -90,8 +95,11 @@ def count_read_all(r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, h
     """The change by a read-all of a list up to a position, where others of it go up to ``low``."""
     query = sql("unread_items_up_to")
     marked_unread = [key for (key,) in r.db.execute(query, (v.user, high))]
-    again = tuple([event.key for event in _having(r, v, read_list, marked_unread)])
-    return Counted(v.user, low, high, _changed(r, v, read_list, low, high, len(again)), again)
+    having = _having(r, v, read_list, marked_unread)
+    read = shared_items.read_times(r, v.user, [event.key for event in having])
+    again = [event for event in having if event.key not in read]
+    items = _changed(r, v, read_list, low, high, _listed(r, v, read_list, again))
+    return Counted(v.user, low, high, items, tuple([event.key for event in again]))
 
 
 def count_undo(
@@ -105,8 +113,11 @@ def count_undo(
 ) -> Counted:
     """The change by undoing the read-all of a list that took a position, with these rows restored; the others go up to
     ``low``."""
-    again = _having(r, v, read_list, [key for _, key, _, _, at in rows if at is None])
-    return Counted(v.user, low, high, _changed(r, v, read_list, low, high, len(again), made))
+    having = _having(r, v, read_list, [key for _, key, _, _, at in rows if at is None])
+    undoing = shared_items.undoing(r, v.user, made)
+    read = shared_items.read_times(r, v.user, [event.key for event in having], undoing)
+    again = _listed(r, v, read_list, [event for event in having if event.key not in read])
+    return Counted(v.user, low, high, _changed(r, v, read_list, low, high, again, made, undoing))
 
 
 def counted(command: ReadAll, user: int, low: int) -> Counted | None:
@@ -142,11 +153,20 @@ def floor(r: ReadSnapshot, user: int, read_list: int, but: int = 0) -> int:
 
 
 def _changed(
-    r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int, again: int, but: int = 0
+    r: ReadSnapshot,
+    v: feeds.Viewer,
+    read_list: int,
+    low: int,
+    high: int,
+    again: int,
+    but: int = 0,
+    undoing: Undoing = NOTHING_UNDONE,
 ) -> int:
     """The number of items of a list that have a position in (low, high], no row of their own, and no read-all that covers
     them, except the one that took a position; and of ``again`` others."""
-    some = islice(_unmarked(r, v, read_list, low, high, but), None if read_list == FEED else MAX_COUNTED)
+    some = islice(
+        _unmarked(r, v, read_list, low, high, but, undoing), None if read_list == FEED else MAX_COUNTED
+    )
     found = again + sum(1 for _ in some)
     return found if read_list == FEED else min(found, MAX_COUNTED)
 
@@ -170,6 +190,15 @@ def _having(r: ReadSnapshot, v: feeds.Viewer, read_list: int, keys: Iterable[int
     return [event for event in events if lists[event.key]]
 
 
+def _listed(r: ReadSnapshot, v: feeds.Viewer, read_list: int, events: Sequence[EventRow]) -> int:
+    """The number of these events of a list that no block hides; a feed has no others."""
+    if read_list == FEED or not events or not v.careful:
+        return len(events)
+    actors = r.writer.carray({event.actor for event in events})
+    hidden = {actor for (actor,) in r.db.execute(sql("blocked_among"), (v.user, actors))}
+    return sum(event.actor not in hidden for event in events)
+
+
 def visible(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[EventRow]:
     """Those of these events that are in the feed, the user's own included, by key."""
     # An id does not have its origin, so the visibility rules are applied.
@@ -179,7 +208,7 @@ def visible(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int]) -> Sequence[E
 
 
 def _unmarked(
-    r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int, but: int
+    r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int, but: int, undoing: Undoing
 ) -> Iterator[EventRow]:
     for some in _parts(_items(r, v, read_list, low, high)):
         own = _marked(r, v, some)
@@ -189,7 +218,9 @@ def _unmarked(
         if read_list != FEED or v.reads >= READ_ALL_ACTIVITY:
             items = [(event.key, event.position) for event in others]
             read = covered(r, v, items, in_feed=read_list == FEED, but=but)
-        yield from (event for event in others if event.key not in read)
+        unread = [event for event in others if event.key not in read]
+        shared = shared_items.read_times(r, v.user, [event.key for event in unread], undoing)
+        yield from (event for event in unread if event.key not in shared)
 
 
 def _items(r: ReadSnapshot, v: feeds.Viewer, read_list: int, low: int, high: int) -> Iterator[EventRow]:

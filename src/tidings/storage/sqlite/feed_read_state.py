@@ -7,12 +7,14 @@ change takes a position of the log, and is kept for a while for streams that res
 from collections.abc import Iterable, Sequence
 
 from tidings.activity_scope import topics_limit
+from tidings.ids import MAX_KEY
 from tidings.model import CommandResult, MarkFeedRead, MarkFeedUnread, UndoMarkFeedRead
 from tidings.rules import last_to_merge
-from tidings.storage.sqlite import activity, feed_counts, feed_history, feeds
+from tidings.storage.sqlite import activity, feed_counts, feed_history, feeds, shared_marks
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.read_times import EVERYONES, FEED, MARKED, READ_ALL_ACTIVITY, read_times
 from tidings.storage.sqlite.relations import today
+from tidings.storage.sqlite.shared_marks import FeedMarking
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
@@ -31,19 +33,20 @@ def mark(
     before = w.position
     match command:
         case MarkFeedRead(event_ids=None):
-            updated = _read_all(w, r, viewer, command, read_list)
+            updated, shared = _read_all(w, r, viewer, command, read_list)
         case UndoMarkFeedRead():
-            updated = _undo(w, r, viewer, command)
+            updated, shared = _undo(w, r, viewer, command)
         case _:
-            updated = _mark_items(w, r, viewer, command, read_list)
-    if w.position == before:
-        return CommandResult(0, w.position)
-    w.db.execute(
-        sql("set_has_read_state"),
-        (viewer.user, READ_ALL_ACTIVITY if of_activity else MARKED, today(w)),
-    )
-    feed_history.forget(w, viewer.user)
-    return CommandResult(updated, w.position, marked=w.position)
+            updated, shared = _mark_items(w, r, viewer, command, read_list)
+    marked = 0 if w.position == before else w.position
+    if marked:
+        w.db.execute(
+            sql("set_has_read_state"),
+            (viewer.user, READ_ALL_ACTIVITY if of_activity else MARKED, today(w)),
+        )
+        feed_history.forget(w, viewer.user)
+    inbox = shared_marks.follow_feed(w, r, viewer.user, shared, marked)
+    return CommandResult(updated, w.position, marked=marked, inbox=inbox)
 
 
 def _limit(r: ReadSnapshot, user: int, read_list: int) -> int:
@@ -61,19 +64,21 @@ def _mark_items(
     v: feeds.Viewer,
     command: MarkFeedRead | MarkFeedUnread,
     read_list: int,
-) -> int:
+) -> tuple[int, FeedMarking]:
     reading = isinstance(command, MarkFeedRead)
     keys = {key for event_id in command.event_ids or () if (key := w.ids.key(event_id)) is not None}
     seen = _named(r, v, keys, read_list)
     read = read_times(r, v, [(event.key, event.position) for event in seen], in_feed=read_list == FEED)
     changed = [event for event in seen if (event.key in read) != reading]
+    about = [event.key for event in (seen if reading else changed)]
+    shared = FeedMarking(read=about) if reading else FeedMarking(unread=about)
     if not changed:
-        return 0
+        return 0, shared
     made, at = w.take_position(), w.now if reading else None
     rows = [(v.user, event.key, event.position, made, at) for event in changed]
     w.insert("insert_feed_reads", rows)
     feed_history.note(w, v.user, at, keys=[event.key for event in changed])
-    return len(changed)
+    return len(changed), shared
 
 
 def _named(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int], read_list: int) -> Sequence[EventRow]:
@@ -87,22 +92,25 @@ def _named(r: ReadSnapshot, v: feeds.Viewer, keys: Iterable[int], read_list: int
 
 def _read_all(
     w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: MarkFeedRead, read_list: int
-) -> int:
+) -> tuple[int, FeedMarking]:
     low = feed_counts.floor(r, v.user, read_list)
     count = feed_counts.counted(command, v.user, low)
     if count is None:
         # Not beyond the last event: it would cover its own position, so a repetition would be a change.
         up_to = w.logged if command.up_to is None else min(command.up_to, w.logged)
         count = feed_counts.count_read_all(r, v, read_list, low, up_to)
+        if read_list == FEED and up_to == w.logged:
+            count = count._replace(inbox=MAX_KEY)
+    shared = FeedMarking(all_to=count.inbox or 0)
     if count.high <= low and not count.again:
-        return 0
+        return 0, shared
     _merge_read_alls(w, v.user)
     made = w.take_position()
     w.db.execute(sql("insert_feed_read_all"), (v.user, read_list, count.high, made, w.now))
     if count.again:
         w.db.execute(sql("read_unread_items"), (made, w.now, v.user, w.carray(count.again)))
     feed_history.note(w, v.user, w.now, up_to=count.high, list=read_list)
-    return count.items
+    return count.items, shared
 
 
 def _merge_read_alls(w: WriteSession, user: int) -> None:
@@ -118,6 +126,7 @@ def _merge_read_alls(w: WriteSession, user: int) -> None:
     (last,) = w.db.one(query, (user, merged, last_to_merge(kept)))
     w.db.execute(sql("merge_feed_read_alls"), {"user": user, "last": last})
     w.db.execute(sql("set_feed_read_alls_merged"), (last, user))
+    w.db.execute(sql("delete_merged_shared_read_alls"), (user, last))
     reset(w, user)
 
 
@@ -128,11 +137,13 @@ def reset(w: WriteSession, user: int) -> None:
     w.db.execute(sql("set_feed_read_undone"), (w.position, user))
 
 
-def _undo(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: UndoMarkFeedRead) -> int:
+def _undo(
+    w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: UndoMarkFeedRead
+) -> tuple[int, FeedMarking]:
     query = sql("delete_feed_read_all")
     found = w.db.all(query, (v.user, command.position))
     if not found:
-        return 0
+        return 0, FeedMarking()
     ((up_to, read_list),) = found
     rows = feed_counts.restored(r, v, command.position)
     w.insert("insert_feed_reads", rows)
@@ -141,4 +152,4 @@ def _undo(w: WriteSession, r: ReadSnapshot, v: feeds.Viewer, command: UndoMarkFe
     if count is None:
         count = feed_counts.count_undo(r, v, read_list, low, up_to, command.position, rows)
     reset(w, v.user)
-    return count.items
+    return count.items, FeedMarking(undone=command.position)

@@ -185,6 +185,10 @@ def insert_notifications(
     if opened < grouped:
         _join(w, items)
     unread = _arrive_read(w, items, arrivals)
+    shared = {i for i, a in arrivals.items() if a.kind.rule.read_together}
+    if shared:
+        w.run("insert_shared_items", array("q", [p for p in unread if index_of(p) in shared]), 0)
+        w.sharing = True
     if unread and w.reached and any(a.kind.rule.channels for a in arrivals.values()):
         w.db.execute(sql("clear_temporary", table="notified_group"))
         w.run("collect_notified_groups", unread, 0)

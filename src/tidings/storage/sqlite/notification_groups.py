@@ -5,7 +5,7 @@ from a snooze.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from tidings.ids import MAX_KEY
@@ -71,13 +71,17 @@ class ReadWatermarks:
         self._none = find is None and not rows
 
     @classmethod
-    def of(cls, r: ReadSnapshot, user: int, rows: Sequence[Row]) -> "ReadWatermarks":
-        """Those of a user that may cover some of these rows. Only later ones cover a row that became unread at a seq. If
-        they are many, each row costs two look-ups instead, however many there are."""
+    def of(
+        cls, r: ReadSnapshot, user: int, rows: Sequence[Row], but: Collection[int] = ()
+    ) -> "ReadWatermarks":
+        """Those of a user that may cover some of these rows, except those with some seqs. Only later ones cover a row that
+        became unread at a seq. If they are many, each row costs two look-ups instead, however many there are."""
         seq = min((row.seq for row in rows), default=MAX_KEY)
         query = sql("read_alls_after")
         found = r.db.all(query, (user, seq, STANDING, MOST_MARKS + 1))
-        return cls(found) if len(found) <= MOST_MARKS else cls((), _Seeking(r, user))
+        if len(found) > MOST_MARKS:
+            return cls((), _Seeking(r, user, but))
+        return cls([row for row in found if row[0] not in but] if but else found)
 
     def times(self, row: Row) -> tuple[int | None, int | None]:
         """When a row was first seen and read, None if it was not. A read row is seen."""
@@ -127,13 +131,14 @@ class _Halving:
 class _Seeking:
     """Searches the file."""
 
-    def __init__(self, r: ReadSnapshot, user: int) -> None:
+    def __init__(self, r: ReadSnapshot, user: int, but: Collection[int]) -> None:
         self._db = r.db
         self._user = user
+        self._but = but
 
     def __call__(self, type: int, unread: int) -> tuple[int, int] | None:
-        query = sql("first_read_all_covering")
-        return self._db.one(query, (self._user, type, unread))  # type: ignore[no-any-return]
+        rows = self._db.all(sql("read_alls_covering"), (self._user, type, unread, len(self._but) + 1))
+        return next(((seq, at) for seq, at in rows if seq not in self._but), None)
 
 
 class GroupCounts(NamedTuple):

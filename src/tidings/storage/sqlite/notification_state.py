@@ -4,6 +4,7 @@ A group that was read, archived, snoozed or marked unseen is closed permanently,
 in ``unread_since``, read-alls by staying as undone ones, so that new items need no further look-up.
 """
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from tidings.inbox_commands import (
     NotificationState,
     RecordAction,
     ReturnSnoozed,
+    SetNotificationState,
     SnoozeNotifications,
     UndoMarkAllRead,
     effect_on_deliveries,
@@ -27,12 +29,22 @@ from tidings.model import (
     ActionResult,
     ActOnNotification,
     InboxCounters,
+    InboxFilter,
     InboxUpdateResult,
     Publish,
     Published,
 )
+from tidings.read_together import CHECKED_GROUPS, CHECKED_SEQS
 from tidings.rules import last_to_merge
-from tidings.storage.sqlite import endpoints, inbox_counters, notification_groups, publish
+from tidings.storage.sqlite import (
+    endpoints,
+    inbox_counters,
+    inboxes,
+    notification_groups,
+    publish,
+    read_together,
+    shared_items,
+)
 from tidings.storage.sqlite.notification_groups import (
     ALL_TYPES,
     SEEN_ALL,
@@ -56,6 +68,8 @@ class UnreadNumber(NamedTuple):
 
 
 NOTHING = UnreadNumber(0, 0)
+_ASIDE: tuple[InboxFilter, ...] = ("archived", "snoozed")
+"""The states of notifications that are not counted."""
 
 
 def mark_inbox(w: WriteSession, r: ReadSnapshot, command: NotificationCommand) -> InboxUpdateResult:
@@ -64,6 +78,7 @@ def mark_inbox(w: WriteSession, r: ReadSnapshot, command: NotificationCommand) -
     refs = [notification_ref(id) for id in command.ids]
     numbers = [ref[1] for ref in refs if ref is not None and ref[0] == user]
     updated = found = 0
+    changes: dict[int, tuple[Row, Row]] = {}
     if user is not None and numbers:
         places = notification_groups.by_number(r, user, numbers)
         marks = ReadWatermarks.of(r, user, [row for _, row in places.values()])
@@ -74,14 +89,38 @@ def mark_inbox(w: WriteSession, r: ReadSnapshot, command: NotificationCommand) -
             changed = _mark(w, r, user, n, row, marks, command)
             updated += changed is not None
             places[number] = n, changed or row
-    return _outcome(r, user, updated, found)
+            if changed is not None and w.sharing:
+                before = row._replace(read_at=marks.times(row)[1])
+                changes[number] = changes.get(number, (before,))[0], changed
+    feed = user is not None and _follow(w, r, user, list(changes.values()))
+    return _outcome(r, user, updated, found, feed)
 
 
-def _outcome(r: ReadSnapshot, user: int | None, updated: int, found: int = 0) -> InboxUpdateResult:
+def _follow(w: WriteSession, r: ReadSnapshot, user: int, changes: Sequence[tuple[Row, Row]]) -> bool:
+    """Have the events of notifications that became read or unread follow, whose rows were and are these."""
+    rows = [now for before, now in changes if (before.read_at is None) != (now.read_at is None)]
+    return bool(rows) and read_together.follow_groups(w, r, user, rows, rows[0].read_at)
+
+
+def _outcome(
+    r: ReadSnapshot, user: int | None, updated: int, found: int = 0, feed: bool = False
+) -> InboxUpdateResult:
     head = inbox_counters.one(r, user)
     return InboxUpdateResult(
-        updated, head.unread_count, head.seq, found, head.unread_items, head.unseen_count
+        updated, head.unread_count, head.seq, found, head.unread_items, head.unseen_count, feed
     )
+
+
+def mark_groups(
+    w: WriteSession, r: ReadSnapshot, user: int, numbers: Iterable[int], state: NotificationState
+) -> list[Row]:
+    """Set the state of these groups in their order, and of nothing else; returns the rows that changed."""
+    wanted = list(numbers)
+    places = notification_groups.by_number(r, user, wanted)
+    marks = ReadWatermarks.of(r, user, [row for _, row in places.values()])
+    command = SetNotificationState("", (), state)
+    changed = [_mark(w, r, user, *places[n], marks, command) for n in wanted if n in places]
+    return [row for row in changed if row is not None]
 
 
 def _mark(
@@ -239,21 +278,93 @@ def read_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsRe
     """Read-all: one number, however many rows it covers."""
     user = w.names.inbox(command.user)
     type = ALL_TYPES if command.type is None else r.names.verb(command.type)
+    if user is None or type is None:
+        return _outcome(r, user, 0)
+    read = read_type(w, r, user, type, command.up_to, alone=True)
+    return _outcome(r, user, read.groups, feed=read.feed)
+
+
+class ReadByAll(NamedTuple):
+    """The number of groups that a read-all marked read, whether it changed the feed, and whether some were merged."""
+
+    groups: int
+    feed: bool = False
+    merged: bool = False
+
+
+def read_type(
+    w: WriteSession,
+    r: ReadSnapshot,
+    user: int,
+    type: int,
+    up_to: int | None,
+    *,
+    alone: bool = False,
+    known: UnreadNumber | None = None,
+) -> ReadByAll:
+    """A read-all of one type or of all types. ``alone``: it is no part of a read-all of the feed, which follows it.
+    ``known``: what it marks read."""
     head = inbox_counters.one(r, user)
-    if user is None or type is None or not head.unread_count:
-        return _outcome(r, user, 0)
     low = max(head.read_up_to, _reach(r, user, type))
-    up_to = head.seq if command.up_to is None else min(command.up_to, head.seq)
-    if up_to <= low:
-        return _outcome(r, user, 0)
-    read = _all_read(r, user, head, up_to) if type == ALL_TYPES else _typed_read(w, r, user, type, low, up_to)
-    if read.groups:
-        _merge_read_alls(w, user)
-        if type == ALL_TYPES:
-            _join_undone(w, user, up_to)
-        seq = _bump(w, user, UnreadNumber(-read.groups, -read.items, -read.unseen))
-        w.db.execute(sql("insert_read_all"), (user, seq, STANDING, type, up_to, w.now))
-    return _outcome(r, user, read.groups)
+    up_to = head.seq if up_to is None else min(up_to, head.seq)
+    if not head.unread_count or up_to <= low:
+        return ReadByAll(0)
+    if known is not None:
+        read = known
+    elif type == ALL_TYPES:
+        read = _all_read(r, user, head, up_to)
+    else:
+        read = _typed_read(w, r, user, type, low, up_to)
+    if not read.groups:
+        return ReadByAll(0)
+    shares = alone and shared_items.exist(r, user)
+    few = read.groups <= CHECKED_GROUPS and up_to - head.read_up_to <= CHECKED_SEQS
+    rows = _read_by(r, user, head.read_up_to, up_to, type) if shares and few else None
+    merged = _merge_read_alls(w, user)
+    if type == ALL_TYPES:
+        _join_undone(w, user, up_to)
+    seq = _bump(w, user, UnreadNumber(-read.groups, -read.items, -read.unseen))
+    w.db.execute(sql("insert_read_all"), (user, seq, STANDING, type, up_to, w.now))
+    feed = shares and merged and read_together.reset(w, r, user)
+    if shares and rows is None:
+        feed = read_together.reset(w, r, user)
+    elif rows:
+        feed = read_together.follow_groups(w, r, user, rows, w.now) or feed
+    return ReadByAll(read.groups, feed, merged)
+
+
+def _read_by(r: ReadSnapshot, user: int, low: int, up_to: int, type: int) -> list[Row] | None:
+    """The rows that a read-all up to a seq marks read, those that are archived or snoozed too, the last that became unread
+    first; None if there may be more than CHECKED_GROUPS. ``low``: how far the read-alls of all types go."""
+    aside: list[Row] = []
+    for state in _ASIDE:
+        some = inboxes.below(r, user, up_to + 1, CHECKED_GROUPS + 1, state, low)
+        if len(some) > CHECKED_GROUPS:
+            return None
+        marks = ReadWatermarks.of(r, user, some)
+        aside += [
+            row
+            for row in some
+            if type in (ALL_TYPES, row.type) and row.became_unread <= up_to and marks.times(row)[1] is None
+        ]
+    listed = newest_unread(r, user, low, up_to, type, CHECKED_GROUPS)
+    return sorted([*listed, *aside], key=lambda row: -row.became_unread)
+
+
+def newest_unread(r: ReadSnapshot, user: int, low: int, high: int, type: int, most: int) -> list[Row]:
+    """The rows of the groups that became unread last in (low, high], of one type or of all, the last first."""
+    values = {"user": user, "low": low, "high": high, "type": type, "most": most}
+    query = _unread_query("newest_unread_notifications", r.writer.inboxes.spans)
+    seqs = [seq for (seq,) in r.db.execute(query, values)]
+    found = notification_groups.at(r, user, seqs)
+    return [found[seq][1] for seq in seqs]
+
+
+def unread_by_type(r: ReadSnapshot, user: int, head: InboxCounters) -> dict[int, UnreadNumber]:
+    """The exact count of the unread notifications of each type that has some."""
+    values = {"user": user, "low": head.read_up_to, "high": head.seq, "type": ALL_TYPES}
+    query = _unread_query("count_unread_by_type", r.writer.inboxes.spans)
+    return {type: UnreadNumber(*numbers) for type, *numbers in r.db.execute(query, values)}
 
 
 def _reach(r: ReadSnapshot, user: int, type: int) -> int:
@@ -286,19 +397,20 @@ def _typed_read(w: WriteSession, r: ReadSnapshot, user: int, type: int, low: int
     return read
 
 
-def _merge_read_alls(w: WriteSession, user: int) -> None:
+def _merge_read_alls(w: WriteSession, user: int) -> bool:
     """Merge the older half of the read-alls and seen-alls that were never merged, if there are as many as are kept: those
     that a later one of these covers are deleted. That changes the times of notifications, so it takes a seq, and clients
-    that know the inbox from before it start again."""
+    that know the inbox from before it start again. Returns whether it did."""
     query = sql("read_alls_to_merge")
     kept = w.settings.read_all_history
     single = w.db.all(query, (user, kept))
     if len(single) < kept:
-        return
+        return False
     (last,) = single[last_to_merge(kept)]
     w.db.execute(sql("merge_inbox_read_alls"), {"user": user, "last": last})
     w.db.execute(sql("set_read_alls_merged"), (last, user))
     _note_undone(w, user, _bump(w, user, NOTHING), ALL_TYPES, 0)
+    return True
 
 
 def _note_undone(w: WriteSession, user: int, seq: int, type: int, up_to: int) -> None:
@@ -334,12 +446,13 @@ def see_inbox(w: WriteSession, r: ReadSnapshot, command: MarkAllNotificationsSee
         return _outcome(r, user, 0)
     up_to = head.seq if command.up_to is None else min(command.up_to, head.seq)
     seen = _all_seen(r, user, head, up_to)
+    feed = False
     if seen:
-        _merge_read_alls(w, user)
+        feed = _merge_read_alls(w, user) and read_together.reset(w, r, user)
         seq = _bump(w, user, UnreadNumber(0, 0, -seen))
         w.db.execute(sql("insert_read_all"), (user, seq, STANDING, SEEN_ALL, up_to, w.now))
         w.db.execute(sql("set_seen_up_to"), (up_to, user))
-    return _outcome(r, user, seen)
+    return _outcome(r, user, seen, feed=feed)
 
 
 def _all_seen(r: ReadSnapshot, user: int, head: InboxCounters, up_to: int) -> int:
@@ -355,17 +468,23 @@ def undo_read(w: WriteSession, r: ReadSnapshot, command: UndoMarkAllRead) -> Inb
     """Undo a read-all, unless it was merged with others. It stays as an undone one, because the groups that it closed are
     not opened again."""
     user = w.names.inbox(command.user)
+    again = None if user is None else undo_read_all(w, r, user, command.seq)
+    if user is None or again is None:
+        return _outcome(r, user, 0)
+    return _outcome(r, user, again.groups, feed=read_together.reset(w, r, user))
+
+
+def undo_read_all(w: WriteSession, r: ReadSnapshot, user: int, seq: int) -> UnreadNumber | None:
+    """Undo the read-all that took a seq; returns what is unread again, None without such a read-all."""
     query = sql("delete_read_all")
-    mark = w.db.one(query, (user, command.seq, STANDING))
-    updated = 0
-    if user is not None and mark is not None:
-        type, up_to = mark
-        w.settled.forget(user)
-        again = _unread(r, user, inbox_counters.one(r, user).read_up_to, up_to, type)
-        seq = _bump(w, user, again)
-        _note_undone(w, user, seq, type, up_to)
-        updated = again.groups
-    return _outcome(r, user, updated)
+    mark = w.db.one(query, (user, seq, STANDING))
+    if mark is None:
+        return None
+    type, up_to = mark
+    w.settled.forget(user)
+    again = _unread(r, user, inbox_counters.one(r, user).read_up_to, up_to, type)
+    _note_undone(w, user, _bump(w, user, again), type, up_to)
+    return again
 
 
 def _unread(r: ReadSnapshot, user: int, low: int, high: int, type: int) -> UnreadNumber:

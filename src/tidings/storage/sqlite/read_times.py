@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from tidings.storage.sqlite import shared_items
 from tidings.storage.sqlite.feed_reasons import Reason, explain_own, followed
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
@@ -34,12 +35,33 @@ def read_times(
     r: ReadSnapshot, v: Reading, items: Sequence[tuple[int, int]], in_feed: bool = True
 ) -> dict[int, int]:
     """When each of these (key, position) was read, of those that are: by its own row, or else by the first read-all that
-    covers it. ``in_feed``: they are all in the user's feed."""
+    covers it, or else with its notification. ``in_feed``: they are all in the user's feed."""
     if not v.reads or not items:
         return {}
     keys = [key for key, _ in items]
     query = sql("item_read_times")
     marked: dict[int, int | None] = dict(r.db.execute(query, (v.user, min(keys), max(keys))))
+    read = _read(r, v, items, marked, in_feed)
+    return read | shared_items.read_times(r, v.user, [key for key in keys if key not in read])
+
+
+def own_read_times(r: ReadSnapshot, v: Reading, items: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """The same of any items, without regard to their notifications."""
+    if not v.reads or not items:
+        return {}
+    query = sql("own_read_times")
+    keys = r.writer.carray(key for key, _ in items)
+    marked: dict[int, int | None] = dict(r.db.execute(query, (keys, v.user)))
+    return _read(r, v, items, marked, False)
+
+
+def _read(
+    r: ReadSnapshot,
+    v: Reading,
+    items: Sequence[tuple[int, int]],
+    marked: Mapping[int, int | None],
+    in_feed: bool,
+) -> dict[int, int]:
     read = {key: at for key, at in marked.items() if at is not None}
     others = [item for item in items if item[0] not in marked]
     return read | {key: at for key, (_, at) in covered(r, v, others, in_feed).items()}

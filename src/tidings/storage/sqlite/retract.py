@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 
 from tidings.model import CommandResult, Retract
-from tidings.storage.sqlite import broadcasts, display_names, feed_history, inboxes, notification_groups
+from tidings.storage.sqlite import (
+    broadcasts,
+    display_names,
+    feed_history,
+    inboxes,
+    notification_groups,
+    shared_items,
+)
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.notification_groups import ReadWatermarks, Row
 from tidings.storage.sqlite.notification_state import UnreadNumber, save
@@ -58,6 +65,7 @@ def leave(w: WriteSession, r: ReadSnapshot, users: Iterable[int], key: int, posi
         ((n, row),) = notification_groups.by_number(r, user, (number,)).values()
         if not row.deleted:
             _leave(w, r, user, n, row, key)
+            shared_items.remove(w, user, (key,))
 
 
 def _leave(w: WriteSession, r: ReadSnapshot, user: int, n: int, row: Row, key: int) -> None:

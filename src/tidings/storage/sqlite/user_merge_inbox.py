@@ -7,9 +7,8 @@ a seq of the new inbox, as if it arrived there, and the notification keeps its s
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from tidings.ids import notification_id
-from tidings.inbox_commands import NotificationState, SetNotificationState
-from tidings.storage.sqlite import notification_groups, notification_state
+from tidings.inbox_commands import NotificationState
+from tidings.storage.sqlite import notification_groups, notification_state, read_together, shared_items
 from tidings.storage.sqlite.notification_groups import GroupCounts, ReadWatermarks, Row
 from tidings.storage.sqlite.notification_state import UnreadNumber
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot, chunks
@@ -184,6 +183,7 @@ def _remove(w: WriteSession, m: MergeProgress, moving: Sequence[_Moving]) -> Non
     if groups := [one.group for one in moving if one.group is not None]:
         w.db.execute(sql("delete_members_of_groups"), (w.carray(groups),))
         w.db.execute(sql("delete_groups"), (w.carray(groups),))
+    shared_items.remove(w, m.source, [item.key for one in moving for item in one.items])
     if snoozed := [one.row.number for one in moving if one.row.snoozed_until is not None]:
         w.db.execute(sql("delete_snoozes"), (m.source, w.carray(snoozed)))
     counted = [_counted(one, one.size) for one in moving]
@@ -248,9 +248,9 @@ def _unite(
         return
     groups = notification_groups.of(r, m.target, numbers)
     single = [n for n in sorted(numbers) if n not in groups or groups[n].size == 1]
-    ids = tuple(notification_id(m.target, number) for number in single)
-    user = r.names.user_name(m.target)
-    notification_state.mark_inbox(w, r, SetNotificationState(user, ids, NotificationState.READ))
+    changed = notification_state.mark_groups(w, r, m.target, single, NotificationState.READ)
+    if changed and w.sharing:
+        read_together.touched(w, m.target)
 
 
 # --- deliveries ---------------------------------------------------------------------------------------------------

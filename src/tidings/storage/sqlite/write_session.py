@@ -142,6 +142,7 @@ class WriteSession:
         (self.has_hidden_ranges,) = self.db.one(sql("has_hidden_ranges"))
         (self.silenced,) = self.db.one(sql("has_in_app_preferences"))
         (self.reached,) = self.db.one(sql("has_endpoints"))
+        (self.sharing,) = self.db.one(sql("has_shared_items"))
         (self.broadcasting,) = self.db.one(sql("last_broadcast_expiry"))
         (self.turn,) = self.db.one(sql("last_job_order"))
         self.settled.clear()

@@ -138,6 +138,15 @@ CREATE TABLE inbox_member (
   group_id INTEGER, seq INTEGER, key INTEGER NOT NULL, actor INTEGER NOT NULL, PRIMARY KEY (group_id, seq)
 ) WITHOUT ROWID;
 CREATE INDEX inbox_member_actor ON inbox_member (group_id, actor);
+-- Items that are read together with the feed: the event, and its group.
+CREATE TABLE shared_item (
+  user INTEGER, key INTEGER, group_number INTEGER NOT NULL, PRIMARY KEY (user, key)
+) WITHOUT ROWID;
+-- What the read-all of a feed that took the position `made` changed of the inbox: the seqs of read-alls of one type, with a
+-- `group_number` of 0, and of groups.
+CREATE TABLE shared_read_all (
+  user INTEGER, made INTEGER, seq INTEGER, group_number INTEGER NOT NULL, PRIMARY KEY (user, made, seq)
+) WITHOUT ROWID;
 -- When a user was last notified under a duplicate key, and of which event. The window ends when that is retracted.
 CREATE TABLE dedup_window (
   group_topic INTEGER, key INTEGER, user INTEGER, at INTEGER NOT NULL, event INTEGER NOT NULL,

@@ -276,7 +276,8 @@ WHERE user = ? AND seq = ?;
 -- Notifications that became unread in (:low, :high] and never closed; of one type, or (0) of all. Those that a read-all of
 -- all types covers are not above :low.
 SELECT i.seq, i.type, i.group_number,
-  i.seen_at IS NULL AND i.seq > (SELECT seen_up_to FROM inbox WHERE user = :user) AS unseen FROM inbox_{n} i
+  i.seen_at IS NULL AND i.seq > (SELECT seen_up_to FROM inbox WHERE user = :user) AS unseen, i.seq AS became
+FROM inbox_{n} i
 WHERE i.user = :user AND i.seq > :low AND i.seq <= :high AND i.unread_since IS NULL AND :type IN (0, i.type)
   AND i.seq > coalesce(
     (SELECT max(k.up_to) FROM read_watermark k WHERE k.user = :user AND k.undone = 0 AND k.type = i.type), 0)
@@ -284,7 +285,8 @@ WHERE i.user = :user AND i.seq > :low AND i.seq <= :high AND i.unread_since IS N
 -- name: unread_again_notifications
 -- The same of notifications that closed and are unread again.
 SELECT i.seq, i.type, i.group_number,
-  i.seen_at IS NULL AND i.unread_since > (SELECT seen_up_to FROM inbox WHERE user = :user) AS unseen
+  i.seen_at IS NULL AND i.unread_since > (SELECT seen_up_to FROM inbox WHERE user = :user) AS unseen,
+  i.unread_since AS became
 FROM inbox_{n} i INDEXED BY inbox_{n}_again
 WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
   AND i.read_at IS NULL AND i.archived_at IS NULL AND i.deleted IS NULL AND i.snoozed_until IS NULL AND :type IN (0, i.type)

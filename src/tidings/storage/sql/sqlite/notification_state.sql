@@ -18,8 +18,8 @@ WHERE user=?1 AND base_seq>?2);
 -- name: changed_rows_after
 SELECT row FROM inbox_changelog WHERE user=? AND seq>? ORDER BY seq LIMIT ?;
 
--- name: first_read_all_covering
-SELECT seq, at FROM read_watermark WHERE user=? AND undone=0 AND type=? AND up_to>=? ORDER BY up_to LIMIT 1;
+-- name: read_alls_covering
+SELECT seq, at FROM read_watermark WHERE user=? AND undone=0 AND type=? AND up_to>=? ORDER BY up_to LIMIT ?;
 
 -- name: delete_change
 DELETE FROM inbox_changelog WHERE user=? AND seq=?;
