@@ -57,6 +57,7 @@ def test_an_export_has_all_that_is_kept_about_a_person(store: Harness) -> None:
     records = store.export("bob")
     assert {record["kind"] for record in records} == {
         "profile",
+        "display_name",
         "event",
         "follow",
         "mask",
