@@ -6,8 +6,16 @@ import { Inbox } from "./inbox.js";
 import type { Change, InboxState } from "./inbox-state.js";
 import type { ListContext } from "./live-list.js";
 import { type Query, type RequestOptions, Requests, type Sent } from "./requests.js";
-import { browser, type Runtime } from "./runtime.js";
-import type { FeedReadFrame, HeartbeatFrame, HelloFrame, ReadFrame, RetractedFrame, SeenFrame } from "./schemas.js";
+import { browser, type Runtime, sleep } from "./runtime.js";
+import type {
+  FeedReadFrame,
+  HeartbeatFrame,
+  HelloFrame,
+  ReadFrame,
+  ResetFrame,
+  RetractedFrame,
+  SeenFrame,
+} from "./schemas.js";
 import type { ServerEvent } from "./sse.js";
 import { type Store, Value } from "./store.js";
 import { type Message, Tabs } from "./tabs.js";
@@ -43,6 +51,8 @@ const STORED_ITEMS = 20;
 const STORE_MS = 1_000;
 /** Milliseconds for which a stream may take to bring a confirmed change, before the list is fetched. */
 const LACKING_MS = 3_000;
+/** The longest wait after a reset that a server can ask for. */
+const LONGEST_SPREAD_MS = 30_000;
 /** Milliseconds for which the user counts as active after doing something. */
 const ACTIVE_MS = 60_000;
 
@@ -239,13 +249,19 @@ export class TidingsClient {
     if (event === "read") this.inbox.read(parsed as ReadFrame);
     else if (event === "seen") this.inbox.seen(parsed as SeenFrame);
     else if (event === "hello") await this.greeted(parsed as HelloFrame);
-    else if (event === "reset") await this.refetch();
+    else if (event === "reset") await this.restarted(parsed as ResetFrame);
     else if (event === "heartbeat") await this.beat(parsed as HeartbeatFrame);
     else if (event === "reauth") this.renew();
     else if (event === "notification") {
       this.inbox.changed(parsed as Change);
       for (const listener of this.arrivals) listener(parsed as Change);
     }
+  }
+
+  /** After a reset of many clients at once, each waits for its own time before it fetches. */
+  private async restarted({ after_ms: ms = 0 }: ResetFrame): Promise<void> {
+    if (ms) await sleep(this.runtime, Math.min(ms, LONGEST_SPREAD_MS), this.ending.signal);
+    await this.refetch();
   }
 
   private renew(): void {

@@ -98,6 +98,12 @@ export class SimulatedServer {
     return this.streams.size;
   }
 
+  /** Every client starts again, each after its own time. */
+  reset(afterMs: number): void {
+    for (const stream of this.streams)
+      stream.send(frame("reset", { reason: "erased", after_ms: afterMs }, this.id(this.seq)));
+  }
+
   /** All connections end. */
   cut(): void {
     for (const stream of [...this.streams]) stream.end();

@@ -115,6 +115,17 @@ describe("the connection", () => {
     expect(states.some((state) => state.error === "the server sends nothing")).toBe(true);
   });
 
+  test("fetches after a reset of many clients when its own time has come", async () => {
+    await time.run(1_000);
+    asked = [];
+    server.reset(7_000);
+    await time.run(6_900);
+    expect(times("notifications")).toEqual([]);
+    await time.run(300);
+    expect(times("notifications")).toHaveLength(1);
+    expect(client.connectionState.get()).toEqual({ status: "live", transport: "stream" });
+  });
+
   test("stops when the credential is refused, and says why", async () => {
     await time.run(1_000);
     server.fetch = () => Promise.resolve(Response.json({ detail: "expired" }, { status: 401 }));
