@@ -22,12 +22,24 @@ class Delivery(NamedTuple):
     muted: bool = False
 
 
+class FailedDelivery(NamedTuple):
+    """A delivery to an ``endpoint`` (its id) after so many failed ``attempts``, with the ``error`` of the last. ``due_at``:
+    when the next one is due (milliseconds), None if there is none: it is a dead letter."""
+
+    endpoint: str
+    attempts: int
+    due_at: int | None
+    error: str
+
+
 class RecipientFacts(NamedTuple):
     """The facts of a store about one event and one user. ``notification``: the id of the item or group of the event.
     ``follower``: the user follows its object, or a topic whose followers the rule notifies, since before it; of a
     ``broadcast``, the user is in its audience. ``masked_by``: the muted topic or blocked user that hides it ("" none).
     ``waiting``: the ids of the endpoints for which a delivery of the notification is queued. ``muted``: the newest event of
-    the notification belongs to a topic that the user muted, as in Delivery."""
+    the notification belongs to a topic that the user muted, as in Delivery. ``failed``: the unsent deliveries of the
+    notification that had attempts. ``repeats``: the id of the event that notified the user and of which this one is a
+    duplicate; "" if there is none, or if it is not known any more."""
 
     entry: LogEntry
     target: bool
@@ -37,3 +49,5 @@ class RecipientFacts(NamedTuple):
     broadcast: bool = False
     waiting: tuple[str, ...] = ()
     muted: bool = False
+    failed: tuple[FailedDelivery, ...] = ()
+    repeats: str = ""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.backends import BACKENDS, opened
 from tests.harness import Harness
-from tidings.model import Follow, SetNotificationType
+from tidings.model import Follow, Retract, SetMute, SetNotificationType
 from tidings.notify_mode import NotifyMode
 from tidings.rules import Rule
 from tidings.testing import FakeClock, event
@@ -92,3 +92,29 @@ def test_followers_are_notified_once_too(store: Harness) -> None:
     for _ in range(2):
         store.publish(event("alice"))
     assert [store.counts(f"u{n}").seq for n in range(4)] == [1, 1, 1, 1]
+
+
+def test_the_facts_name_the_event_of_which_one_is_a_duplicate(store: Harness) -> None:
+    """Also if a mute hides the duplicate; not for the event that notified, another user, or what came after the window, and
+    not after the retraction of the event that notified."""
+
+    def repeats(event_id: str, user: str = "bob") -> str:
+        facts = store.run(store.store.explain_facts(user, event_id))
+        assert facts is not None
+        return facts.repeats
+
+    def like() -> str:
+        (event_id,) = store.publish(event("alice", "like", targets=("bob",), at=store.clock.now()))
+        return event_id
+
+    first = like()
+    store.clock.advance(WINDOW_S * 1_000 - 1)
+    second = like()
+    store.write(SetMute("bob", "user:alice"))
+    third = like()
+    store.clock.advance(1)
+    late = like()
+    assert [repeats(id) for id in (first, second, third, late)] == ["", first, first, ""]
+    assert repeats(second, "cy") == ""
+    store.write(Retract(first))
+    assert repeats(second) == ""

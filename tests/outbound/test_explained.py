@@ -4,9 +4,10 @@ import asyncio
 from contextlib import AbstractContextManager
 
 import msgspec
+import pytest
 
 from tests.outbound.test_dispatcher import NIGHT, NIGHT_LEFT_S
-from tests.outbound.world import USER, World
+from tests.outbound.world import ATTEMPTS, USER, World
 from tidings.cursors import Cursors
 from tidings.http.schemas import Decision, Explanation
 from tidings.inbox_commands import NotificationState, SetNotificationState
@@ -20,16 +21,17 @@ from tidings.timeutil import rfc3339
 
 Loop = asyncio.Runner
 HOUR_S = 3_600
+ERROR = "HTTP 500"
 
 
-async def mail(world: World, event_id: str) -> Decision:
-    """What an explanation says of the mail about an event."""
+async def mail(world: World, event_id: str, channel: str = "email", full: bool = True) -> Decision:
+    """What an explanation says of the mail about an event, or of another channel."""
     wording = NotificationRenderer(world.store, "en")
     reader = NotificationReader(
         world.store, Cursors(b""), world.clock, "", wording, _no_news, lambda *_: _nothing()
     )
-    reply = await reader.explain(USER, event_id, full=True)
-    return msgspec.json.decode(reply.body, type=Explanation).channels["email"]
+    reply = await reader.explain(USER, event_id, full)
+    return msgspec.json.decode(reply.body, type=Explanation).channels[channel]
 
 
 def _no_news(user: str, address: str) -> AbstractContextManager[NewInboxEntries]:
@@ -158,5 +160,53 @@ def test_a_mute_of_the_newest_event_drops_its_group(loop: Loop, world: World) ->
         assert [await mail(world, id) for id in ids] == [Decision(False, "muted before it was sent")] * 2
         await world.deliver(NIGHT_LEFT_S)
         assert world.relay.mails == []
+
+    loop.run(scene())
+
+
+async def hook(world: World, event_id: str, full: bool = True) -> str:
+    """What is said of the webhook, for an administrator or for the user."""
+    return (await mail(world, event_id, "webhook", full)).why
+
+
+@pytest.mark.need("NO7")
+def test_a_retry_is_explained(loop: Loop, world: World) -> None:
+    """The attempts, their last error and the next one; the user sees no error. Then that it was given up."""
+
+    async def scene() -> None:
+        await world.hook()
+        world.web.answer(500, times=ATTEMPTS)
+        told = await world.tell()
+        await world.deliver()
+        due_s = await world.due_in_s()
+        assert due_s is not None
+        failed, due = "1 attempt failed", rfc3339(world.clock.now() + round(due_s * 1_000))
+        next = f"; the next attempt is due at {due}"
+        assert await hook(world, told) == f"wanted; {failed}, the last with {ERROR!r}{next}"
+        assert await hook(world, told, full=False) == f"wanted; {failed}{next}"
+        await world.prefer(Preferences(quiet_hours=NIGHT))
+        assert (await hook(world, told)).endswith(f"; {failed}, the last with {ERROR!r}")
+        await world.prefer(Preferences())
+        for _ in range(ATTEMPTS - 1):
+            await world.deliver(await world.due_in_s() or 0)
+        given_up = await mail(world, told, "webhook")
+        assert given_up == Decision(False, f"given up: {ATTEMPTS} attempts failed, the last with {ERROR!r}")
+
+    loop.run(scene())
+
+
+def test_a_retry_to_one_endpoint_is_explained_while_others_have_the_message(loop: Loop, world: World) -> None:
+    """The explanation is about the one that waits."""
+
+    async def scene() -> None:
+        await world.hook()
+        await world.hook("/other")
+        world.web.answer(500)
+        told = await world.tell()
+        await world.deliver()
+        assert len(world.web.requests) == 2
+        assert (await hook(world, told)).startswith("wanted; 1 attempt failed")
+        await world.deliver(await world.due_in_s() or 0)
+        assert await hook(world, told) == "wanted"
 
     loop.run(scene())

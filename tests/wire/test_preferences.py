@@ -296,12 +296,19 @@ def test_a_rule_that_tells_followers(app: httpx.Client, user: str) -> None:
 
 
 def test_a_duplicate(app: httpx.Client, user: str) -> None:
-    """Named only where nothing else explains it."""
+    """Of the event that notified; not for others, and stated beside what else prevents the notification."""
     app.put(f"/v1/admin/types/{user}", json={"duplicate_window_s": 3600})
     first, second = (publish(app, target_user_ids=[user], verb=user) for _ in range(2))
     assert failed(explain(app, user, first.event_id)) == []
-    assert failed(explain(app, user, second.event_id)) == ["duplicate", "result"]
+    found = explain(app, user, second.event_id)
+    assert failed(found) == ["duplicate", "result"]
+    assert first.event_id in found.checks[-2].detail
     assert failed(explain(app, "nobody", second.event_id)) == ["addressed", "result"]
+    put(app, user, {"types": {user: {"in_app": False}}})
+    done(app.put(f"/v1/users/{user}/mutes/market%3A42"))
+    third = publish(app, target_user_ids=[user], verb=user)
+    assert failed(explain(app, user, third.event_id)) == ["masked", "preference", "duplicate", "result"]
+    assert failed(explain(app, user, first.event_id)) == ["masked", "preference"]
 
 
 def test_a_broadcast_to_followers(app: httpx.Client, user: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tidings.model import InboxRow
-from tidings.notification_facts import RecipientFacts
+from tidings.notification_facts import FailedDelivery, RecipientFacts
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Endpoint, Preferences
 from tidings.projections.delivery_policy import DeliveryFacts, Obstacle, is_unsettled, is_wanted, obstacle
@@ -57,15 +57,19 @@ class ExplainInput(NamedTuple):
 
 
 def for_user(case: ExplainInput) -> ExplainInput:
-    """The case as its user may see it: without blocks of this user by others. A failed check without a name would reveal
-    such a block too, since the user knows their own mutes and blocks."""
-    by_other = case.facts.masked_by == f"user:{case.user}"
-    return case._replace(facts=case.facts._replace(masked_by="")) if by_other else case
+    """The case as its user may see it: without blocks of this user by others, and without the errors of deliveries, which
+    may name hosts of the application. A failed check without a name would reveal such a block too, since the user knows
+    their own mutes and blocks."""
+    facts = case.facts
+    by_other = facts.masked_by == f"user:{case.user}"
+    failed = tuple(one._replace(error="") for one in facts.failed)
+    return case._replace(facts=facts._replace(masked_by="" if by_other else facts.masked_by, failed=failed))
 
 
 def checks(case: ExplainInput) -> list[Condition]:
     """All conditions in the order of their evaluation, then the result."""
     found = [Condition(name, *check(case)) for name, check in _CHECKS.items()]
+    found += _repeated(case)
     found += _unexplained(case, found)
     return [*found, Condition("result", bool(case.facts.notification), _result(case, found))]
 
@@ -161,8 +165,18 @@ _CHECKS: Mapping[str, Callable[[ExplainInput], tuple[bool, str]]] = {
 }
 
 
+def _repeated(case: ExplainInput) -> Iterator[Condition]:
+    """The check that states that the event is a duplicate, whatever else prevents its notification."""
+    facts = case.facts
+    if facts.repeats and not facts.notification:
+        window = duplicate_window(case.rule, case.duplicate_window_s, facts.entry.notify)
+        detail = f"within {window} s of {facts.repeats!r}, the same by the same actor on the same object, which notified"
+        yield Condition("duplicate", False, detail)
+
+
 def _unexplained(case: ExplainInput, found: list[Condition]) -> Iterator[Condition]:
-    """The check that states why an event did not notify although all other checks passed."""
+    """The check that states why an event did not notify although all other checks passed. That a duplicate was suppressed
+    is concluded if its window was stored again, or deleted, since then."""
     if case.facts.notification or not all(check.passed for check in found):
         return
     window = duplicate_window(case.rule, case.duplicate_window_s, case.facts.entry.notify)
@@ -202,10 +216,15 @@ def _outside(case: ExplainInput, channel: str) -> Decision:
     if not waiting and _snoozed_until(case) is not None:
         return Decision(False, _NOT_AT_RETURN)
     if not waiting:
+        dead = {one.endpoint: one for one in case.facts.failed if one.due_at is None}
+        if dead.keys() >= {one.id for one in usable}:
+            return Decision(False, f"given up: {_failures(dead[usable[0].id])}")
         wanted = is_wanted(_facts(case, usable[0]), case.rules)
         return _in_words(case, None if wanted else Obstacle("not_wanted"))
-    found = [obstacle(_facts(case, one), case.rules, case.now) for one in waiting]
-    return _in_words(case, _nearest(found))
+    retried = {one.endpoint: one for one in case.facts.failed if one.due_at is not None}
+    first = min((_Waiting.of(case, one, retried.get(one.id)) for one in waiting), key=_Waiting.decided_at)
+    decision = _in_words(case, first.obstacle)
+    return decision if first.failed is None else _retried(decision, first.obstacle, first.failed)
 
 
 def _facts(case: ExplainInput, endpoint: Endpoint) -> DeliveryFacts:
@@ -217,13 +236,36 @@ def _snoozed_until(case: ExplainInput) -> int | None:
     return case.row.snoozed_until if case.row is not None else None
 
 
-def _nearest(found: Sequence[Obstacle | None]) -> Obstacle | None:
-    """The obstacle at the endpoint of a channel that gets the message first: None if one endpoint has no obstacle, else the
-    obstacle that ends first; those that drop the message come last."""
-    obstacles = [one for one in found if one is not None]
-    if len(obstacles) < len(found):
-        return None
-    return min(obstacles, key=lambda one: math.inf if one.until is None else one.until)
+class _Waiting(NamedTuple):
+    """A queued delivery: what holds it, and its failures."""
+
+    obstacle: Obstacle | None
+    failed: FailedDelivery | None
+
+    @classmethod
+    def of(cls, case: ExplainInput, endpoint: Endpoint, failed: FailedDelivery | None) -> "_Waiting":
+        """The delivery to one endpoint."""
+        return cls(obstacle(_facts(case, endpoint), case.rules, case.now), failed)
+
+    def decided_at(self) -> float:
+        """When it is sent or decided again (milliseconds): of several endpoints, the first gets the message first. Those to
+        which it is dropped come last."""
+        if self.obstacle is not None:
+            return math.inf if self.obstacle.until is None else self.obstacle.until
+        return -math.inf if self.failed is None or self.failed.due_at is None else self.failed.due_at
+
+
+def _retried(decision: Decision, held: Obstacle | None, failed: FailedDelivery) -> Decision:
+    """The decision with the attempts so far, and with the next one unless an obstacle states when that is."""
+    why = f"{decision.why}; {_failures(failed)}"
+    if held is None and failed.due_at is not None:
+        why += f"; the next attempt is due at {rfc3339(failed.due_at)}"
+    return decision._replace(why=why)
+
+
+def _failures(failed: FailedDelivery) -> str:
+    count = f"{failed.attempts} attempt{'s' if failed.attempts > 1 else ''} failed"
+    return f"{count}, the last with {failed.error!r}" if failed.error else count
 
 
 def _in_words(case: ExplainInput, found: Obstacle | None) -> Decision:

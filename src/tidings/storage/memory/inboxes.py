@@ -30,7 +30,7 @@ from tidings.model import (
     split_topic,
     user_topic,
 )
-from tidings.notification_facts import RecipientFacts
+from tidings.notification_facts import FailedDelivery, RecipientFacts
 from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Preferences
 from tidings.rules import ALONE, IN_APP, SET_BACK_MS, Rule, duplicate_key, duplicate_window, grouping
@@ -124,6 +124,8 @@ class MemoryInboxes(MemoryDeliveries):
             broadcast is not None,
             () if group is None else self._endpoints_waiting(user, group.number),
             group is not None and self._is_muted(user, group),
+            () if group is None else self._failed_deliveries(user, group.number),
+            "" if broadcast is not None else self._repeated(user, entry),
         )
 
     def _audiences(self, entry: LogEntry, broadcast: Broadcast | None) -> Sequence[str]:
@@ -157,6 +159,17 @@ class MemoryInboxes(MemoryDeliveries):
         )
         waiting = {one.endpoint for one in pending}
         return tuple(id for id in self._peek(user).endpoints if id in waiting)
+
+    def _failed_deliveries(self, user: str, number: int) -> tuple[FailedDelivery, ...]:
+        """The unsent deliveries of a group that had attempts, by endpoint."""
+        order = {id: place for place, id in enumerate(self._peek(user).endpoints)}
+        tried = (
+            one for one in self._pending.values() if (one.user, one.number) == (user, number) and one.attempts
+        )
+        return tuple(
+            FailedDelivery(one.endpoint, one.attempts, None if one.dead else one.due_at, one.error)
+            for one in sorted(tried, key=lambda one: (order[one.endpoint], one.id))
+        )
 
     def _counts(self, user: str, type: Choice[str] | None = None) -> InboxCounters:
         lacking = next(self._lacking(user), None) is not None
@@ -202,13 +215,26 @@ class MemoryInboxes(MemoryDeliveries):
         if not window_s:
             return False
         notified_at, now = self._person(user).inbox.notified_at, self._clock.now()
-        type, about = self._rules.type_of(entry.verb), thing(entry)
-        key = about, duplicate_key(rule, type, entry.verb, entry.actor_id, about)
+        key = self._duplicate_key(entry, rule)
         at, event = notified_at.get(key, (0, 0))
         if event in self._log and -SET_BACK_MS <= now - at < window_s * 1_000:
             return True
         notified_at[key] = now, entry.key
         return False
+
+    def _duplicate_key(self, entry: LogEntry, rule: Rule) -> tuple[str, int]:
+        type, about = self._rules.type_of(entry.verb), thing(entry)
+        return about, duplicate_key(rule, type, entry.verb, entry.actor_id, about)
+
+    def _repeated(self, user: str, entry: LogEntry) -> str:
+        """The event that notified the user within the duplicate window before this one, by id; "" without one."""
+        rule = self._rule(entry)
+        window_s = duplicate_window(rule, self._duplicate_window_s, entry.notify)
+        at, key = self._peek(user).inbox.notified_at.get(self._duplicate_key(entry, rule), (0, 0))
+        earlier = self._log.get(key)
+        if earlier is None or earlier.position >= entry.position:
+            return ""
+        return self._ids.text(key) if created_at(entry) - at < window_s * 1_000 else ""
 
     def _bring(self, user: str, entry: LogEntry, alone: bool = False) -> None:
         """Add an item of the event to the user's inbox."""

@@ -7,7 +7,7 @@ import apsw
 
 from tidings.ids import notification_id, notification_ref
 from tidings.model import CommandResult, InboxRow, RecordDeliveryResults
-from tidings.notification_facts import Delivery
+from tidings.notification_facts import Delivery, FailedDelivery
 from tidings.personal_data import DeliveryResult, decode_preferences
 from tidings.status import DeadLetter
 from tidings.storage.sqlite import endpoints, notification_groups
@@ -119,6 +119,13 @@ def waiting(r: ReadSnapshot, notification: str) -> tuple[str, ...]:
     if (ref := notification_ref(notification)) is None:
         return ()
     return tuple(id for (id,) in r.db.execute(sql("endpoints_waiting"), ref))
+
+
+def failed(r: ReadSnapshot, notification: str) -> tuple[FailedDelivery, ...]:
+    """The unsent deliveries of a notification ("": there is none) that had attempts."""
+    if (ref := notification_ref(notification)) is None:
+        return ()
+    return tuple(FailedDelivery(*row) for row in r.db.execute(sql("failed_deliveries"), ref))
 
 
 def is_muted(r: ReadSnapshot, notification: str) -> bool:

@@ -6,11 +6,18 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from tidings.endpoint_commands import Unsubscribe
-from tidings.ids import notification_id
-from tidings.model import CommandResult, SetNotificationType, SetPreferences, split_topic, user_topic
+from tidings.ids import ms_of, notification_id
+from tidings.model import (
+    CommandResult,
+    LogEntry,
+    SetNotificationType,
+    SetPreferences,
+    split_topic,
+    user_topic,
+)
 from tidings.notification_facts import RecipientFacts
 from tidings.personal_data import DEFAULT_PREFERENCES, Preferences, decode_preferences
-from tidings.rules import IN_APP
+from tidings.rules import IN_APP, duplicate_key, duplicate_window
 from tidings.storage import records
 from tidings.storage.sqlite import broadcasts, deliveries, endpoints, inboxes
 from tidings.storage.sqlite.events import entry
@@ -125,7 +132,22 @@ def _explain_facts(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts 
         notification=notification,
         waiting=deliveries.waiting(r, notification),
         muted=deliveries.is_muted(r, notification),
+        failed=deliveries.failed(r, notification),
+        repeats="" if facts.broadcast else _repeated(r, number, event, facts.entry),
     )
+
+
+def _repeated(r: ReadSnapshot, user: int, event: EventRow, stated: LogEntry) -> str:
+    """The event that notified the user within the duplicate window before this one, by id; "" without one."""
+    type, actor, about = r.writer.rules.type_of(stated.verb), stated.actor_id, r.names.text(event.object)
+    rule = r.writer.rules.rule(type)
+    window_s = duplicate_window(rule, r.writer.settings.duplicate_window_s, stated.notify)
+    key = duplicate_key(rule, type, stated.verb, actor, about)
+    row = r.db.one(sql("dedup_window"), (event.object, key, user)) if window_s else None
+    if row is None or ms_of(event.key) - row[0] >= window_s * 1_000:
+        return ""
+    earlier = r.events([row[1]], "events_without_body")
+    return r.writer.ids.text(row[1]) if earlier and earlier[0].position < event.position else ""
 
 
 def _audiences(r: ReadSnapshot, event: EventRow, audience: int | None) -> Sequence[int]:

@@ -61,6 +61,11 @@ UPDATE delivery SET due_at = :now, created_at = :now, held = 0 WHERE id IN (SELE
 SELECT e.id FROM endpoint e CROSS JOIN delivery d ON d.endpoint = e.number AND d.group_number = ?2 AND d.dead_lettered = 0
 WHERE e.user = ?1 ORDER BY e.number;
 
+-- name: failed_deliveries
+SELECT e.id, d.attempts, iif(d.dead_lettered, NULL, d.due_at), coalesce(d.error, '') FROM endpoint e
+CROSS JOIN delivery d ON d.endpoint = e.number AND d.group_number = ?2 AND d.attempts > 0
+WHERE e.user = ?1 ORDER BY e.number, d.id;
+
 -- name: retry_dead_deliveries
 UPDATE delivery SET dead_lettered = 0, attempts = 0, due_at = ? WHERE dead_lettered <> 0
   AND NOT EXISTS (SELECT 1 FROM endpoint e WHERE e.number = delivery.endpoint AND e.disabled_at <> 0);

@@ -74,6 +74,9 @@ CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535
 CROSS JOIN dedup_window t ON t.group_topic = a.thing AND t.key = a.repeat AND t.user = c.value >> 31
 WHERE t.event <> a.key;
 
+-- name: dedup_window
+SELECT at, event FROM dedup_window WHERE group_topic=? AND key=? AND user=?;
+
 -- name: renew_dedup_windows
 INSERT OR REPLACE INTO dedup_window (group_topic, key, user, at, event)
 SELECT a.thing, a.repeat, c.value >> 31, :now, a.key FROM carray(:packed) c
