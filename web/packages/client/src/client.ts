@@ -6,7 +6,7 @@ import { Inbox } from "./inbox.js";
 import type { Change, InboxState } from "./inbox-state.js";
 import type { ListContext } from "./live-list.js";
 import { type Query, type RequestOptions, Requests, type Sent } from "./requests.js";
-import { browser, type Runtime, sleep } from "./runtime.js";
+import { browser, type PageEvent, type Runtime, sleep } from "./runtime.js";
 import type {
   FeedReadFrame,
   HeartbeatFrame,
@@ -17,9 +17,10 @@ import type {
   SeenFrame,
 } from "./schemas.js";
 import type { ServerEvent } from "./sse.js";
-import { type Store, Value } from "./store.js";
+import { guarded, type Store, Value } from "./store.js";
 import { type Message, Tabs } from "./tabs.js";
 import type { TransportName } from "./transports.js";
+import { REPEAT_MS, type Want, Wants } from "./wants.js";
 
 export interface ClientOptions extends RequestOptions {
   /** The transports, from the best one down. Default: stream, poll, list; "websocket" needs the cookie of `PUT /v1/session`. */
@@ -68,7 +69,9 @@ export class TidingsClient {
   private readonly tabs: Tabs;
   private readonly name: string | undefined;
   private readonly tab: string;
-  private readonly wants = new Map<string, { include: readonly string[]; topics: readonly string[] }>();
+  private readonly wants = new Wants();
+  /** Which leader was told when what this tab wants. */
+  private toldLeader = { leader: "", at: 0 };
   private readonly arrivals = new Set<ArrivalListener>();
   private readonly ending = new AbortController();
   private cursor = "";
@@ -100,7 +103,7 @@ export class TidingsClient {
       lead: () => this.connection.start(),
       resign: () => this.connection.stop(),
       heard: (message) => this.heard(message),
-      state: () => this.connection.get(),
+      signOfLife: () => this.tabs.post({ kind: "state", leader: this.tab, state: this.connection.get() }),
     });
     this.connection.subscribe(() => this.connectionChanged());
     this.inbox.subscribe(() => this.storeSoon());
@@ -114,14 +117,21 @@ export class TidingsClient {
     this.background(this.inbox.poll());
     this.ending.signal.addEventListener(
       "abort",
-      this.runtime.watch((event) => event === "leave" && this.flush()),
+      this.runtime.watch((event) => this.page(event)),
     );
     this.tabs.start();
+  }
+
+  private page(event: PageEvent): void {
+    if (event === "leave") this.flush();
+    // A tab that was frozen may have missed what others sent it.
+    else if (event !== "hidden" && !this.tabs.leads) this.background(this.poll());
   }
 
   /** Disconnect for good. */
   stop(): void {
     this.flush();
+    this.postWant({ include: [], topics: [] });
     this.tabs.stop();
     this.connection.stop();
     this.ending.abort();
@@ -171,17 +181,13 @@ export class TidingsClient {
   // --- the connection ------------------------------------------------------------------------------------------
 
   private query(): Query {
-    const wants = [this.ownWant(), ...this.wants.values()];
-    const include = new Set(wants.flatMap((want) => want.include));
-    const topics = new Set(wants.flatMap((want) => want.topics));
     return {
-      include: [...include].sort().join(","),
-      topic: topics.size ? [...topics].sort().join(",") : undefined,
+      ...this.wants.query(this.ownWant(), this.runtime.now()),
       last_event_id: this.cursor || undefined,
     };
   }
 
-  private ownWant(): { include: string[]; topics: string[] } {
+  private ownWant(): Want {
     const include = ["notifications"];
     const topics: string[] = [];
     for (const feed of this.feeds.values()) {
@@ -195,7 +201,7 @@ export class TidingsClient {
 
   private used(feed: Feed, inUse: boolean): void {
     if (inUse) this.background(feed.refetch());
-    this.tabs.post({ kind: "want", tab: this.tab, ...this.ownWant() });
+    this.postWant();
     if (this.tabs.leads) this.connection.restart();
   }
 
@@ -203,21 +209,34 @@ export class TidingsClient {
     const state = this.connection.get();
     if (!this.tabs.leads && state.status === "stopped" && state.error === undefined) return;
     this.shown.set(state);
-    this.tabs.post({ kind: "state", state });
+    this.tabs.post({ kind: "state", leader: this.tab, state });
+  }
+
+  private postWant(want = this.ownWant()): void {
+    this.tabs.post({ kind: "want", tab: this.tab, want });
   }
 
   private heard(message: Message): void {
     if (message.kind === "signed-out") this.forget();
-    else if (message.kind === "want") this.wanted(message.tab, message.include, message.topics);
+    else if (message.kind === "want") this.wanted(message.tab, message.want);
     else if (this.tabs.leads) return;
-    else if (message.kind === "state") this.shown.set(message.state);
+    else if (message.kind === "state") this.heardLeader(message.leader, message.state);
     else if (message.kind === "poll") this.background(this.poll());
     else this.background(Promise.resolve(this.applied(message.frame)));
   }
 
-  private wanted(tab: string, include: readonly string[], topics: readonly string[]): void {
+  private heardLeader(leader: string, state: ConnectionState): void {
+    this.shown.set(state);
+    const now = this.runtime.now();
+    const { toldLeader } = this;
+    if (toldLeader.leader === leader && now < toldLeader.at + REPEAT_MS) return;
+    this.toldLeader = { leader, at: now };
+    this.postWant();
+  }
+
+  private wanted(tab: string, want: Want): void {
     const before = this.query();
-    this.wants.set(tab, { include, topics });
+    this.wants.set(tab, want, this.runtime.now());
     const after = this.query();
     if (this.tabs.leads && (before.include !== after.include || before.topic !== after.topic)) this.connection.restart();
   }
@@ -254,7 +273,7 @@ export class TidingsClient {
     else if (event === "reauth") this.renew();
     else if (event === "notification") {
       this.inbox.changed(parsed as Change);
-      for (const listener of this.arrivals) listener(parsed as Change);
+      for (const listener of this.arrivals) guarded(() => listener(parsed as Change));
     }
   }
 
@@ -307,7 +326,7 @@ export class TidingsClient {
   private restore(): void {
     try {
       const stored = JSON.parse(this.storage?.getItem(this.name ?? "") ?? "null") as Stored | null;
-      if (stored?.version !== STORED_VERSION) return;
+      if (!isStored(stored)) return;
       this.stored = stored;
       this.inbox.restore(stored.inbox);
       for (const [key, feed] of this.feeds) if (stored.feeds[key]) feed.restore(stored.feeds[key]);
@@ -355,6 +374,17 @@ export class TidingsClient {
     for (const feed of this.feeds.values()) feed.clear();
     this.requests.renew();
   }
+}
+
+/** Whether what the storage has was written by {@link TidingsClient}: a person or another script may have changed it. */
+function isStored(value: Stored | null): value is Stored {
+  const lists: unknown[] = [value?.inbox, ...Object.values(value?.feeds ?? {})];
+  return value?.version === STORED_VERSION && lists.every(isStoredList);
+}
+
+function isStoredList(list: unknown): boolean {
+  const { items, fresh = [], seq, position } = (list ?? {}) as Partial<InboxState & FeedState>;
+  return Array.isArray(items) && Array.isArray(fresh) && Number.isInteger(seq ?? position);
 }
 
 function appliedTo(feed: Feed, event: string, data: unknown): void {

@@ -95,10 +95,10 @@ export class Inbox extends LiveList<InboxState, InboxPage> {
         accept: [304],
       });
       if (response.status === 304) return undefined;
+      // A rename changes the tag and not the seq.
+      const state = await this.extended((await response.json()) as InboxPage);
       this.etag = response.headers.get("etag") ?? "";
-      const state = states.fromPage((await response.json()) as InboxPage);
-      const { epoch, seq } = this.confirmed;
-      return this.loaded && state.epoch === epoch && state.seq === seq ? undefined : state;
+      return state;
     });
   }
 

@@ -37,11 +37,18 @@ export interface Shape<S, P> {
   at(state: S): number;
 }
 
+interface Pages {
+  readonly items: readonly unknown[];
+  readonly next_cursor: string | null;
+}
+
 /** Items of a page. */
 const PAGE = 20;
+/** Items that are fetched again at most when a state cannot be continued: more than a user scrolls through. */
+const REFETCHED = 100;
 
 /** A list that is loaded page by page, kept current by frames, and changed by the user before the server confirms it. */
-export abstract class LiveList<S extends { readonly next_cursor: string | null }, P> implements Store<View<S>> {
+export abstract class LiveList<S extends Pages, P> implements Store<View<S>> {
   protected confirmed: S;
   private readonly view: Value<View<S>>;
   private status: Loading["status"] = "empty";
@@ -106,9 +113,19 @@ export abstract class LiveList<S extends { readonly next_cursor: string | null }
     this.pending.show();
   }
 
-  /** Fetch the first page again, in place of the state. */
+  /** Fetch the first pages again, as many as are loaded, in place of the state. */
   refetch(): Promise<void> {
-    return this.refetching(async () => this.shape.fromPage(await this.page()));
+    return this.refetching(async () => this.extended(await this.page()));
+  }
+
+  /** The state of a first page, and of so many more that the user does not lose what was loaded. */
+  protected async extended(first: P): Promise<S> {
+    const wanted = Math.min(REFETCHED, this.confirmed.items.length);
+    let state = this.shape.fromPage(first);
+    while (state.next_cursor !== null && state.items.length < wanted) {
+      state = this.shape.withPage(state, await this.page({ cursor: state.next_cursor }));
+    }
+    return state;
   }
 
   /** Forget everything: the user has signed out. */
@@ -149,10 +166,6 @@ export abstract class LiveList<S extends { readonly next_cursor: string | null }
     } finally {
       this.missed.delete(missed);
     }
-  }
-
-  protected get loaded(): boolean {
-    return this.status === "loaded";
   }
 
   protected page(query: Query = {}): Promise<P> {

@@ -24,6 +24,16 @@ export class Value<T> implements Store<T> {
   set(next: T): void {
     if (Object.is(next, this.current)) return;
     this.current = next;
-    for (const listener of [...this.listeners]) listener();
+    for (const listener of [...this.listeners]) guarded(listener);
+  }
+}
+
+/** Call a function of the application: what it throws is reported, and does not end the connection. */
+export function guarded(listener: () => void): void {
+  try {
+    listener();
+  } catch (error) {
+    if (typeof reportError === "function") reportError(error);
+    else console.error(error);
   }
 }

@@ -1,17 +1,18 @@
 import type { ConnectionState } from "./connection.js";
 import type { Channel, PageEvent, Runtime } from "./runtime.js";
 import type { ServerEvent } from "./sse.js";
+import type { Want } from "./wants.js";
 
 /** What the tabs of one user send each other. */
 export type Message =
   /** A frame that the leader received. */
   | { readonly kind: "frame"; readonly frame: ServerEvent }
   /** The leader's connection; sent at each change, and as a sign of life. */
-  | { readonly kind: "state"; readonly state: ConnectionState }
+  | { readonly kind: "state"; readonly leader: string; readonly state: ConnectionState }
   /** The leader polled the lists: the others do the same. */
   | { readonly kind: "poll" }
   /** What a tab wants of the stream, and whether it wants it still. */
-  | { readonly kind: "want"; readonly tab: string; readonly include: readonly string[]; readonly topics: readonly string[] }
+  | { readonly kind: "want"; readonly tab: string; readonly want: Want }
   | { readonly kind: "signed-out" };
 
 export interface Election {
@@ -20,8 +21,8 @@ export interface Election {
   /** Another tab leads, or this one is hidden. */
   resign(): void;
   heard(message: Message): void;
-  /** The state of the connection, for the other tabs. */
-  state(): ConnectionState;
+  /** Tell the other tabs the state of the connection. */
+  signOfLife(): void;
 }
 
 /** Milliseconds between two signs of life of the leader. */
@@ -132,7 +133,7 @@ export class Tabs {
 
   private signOfLife(): void {
     if (!this.leading || !this.channel) return;
-    this.post({ kind: "state", state: this.election.state() });
+    this.election.signOfLife();
     this.cancelWatch = this.runtime.after(ALIVE_MS, () => this.signOfLife());
   }
 

@@ -36,7 +36,10 @@ export class SimulatedServer {
   private readonly newest = new Map<string, string>();
   private readonly marks: Mark[] = [];
   private readonly streams = new Set<Stream>();
+  /** The query of each stream. */
+  readonly queries: URLSearchParams[] = [];
   up = true;
+  private renames = 0;
   /** Connections stay open, and nothing is sent on them. */
   silent = false;
 
@@ -96,6 +99,12 @@ export class SimulatedServer {
   /** The number of open streams. */
   get streaming(): number {
     return this.streams.size;
+  }
+
+  /** Messages change, as after a rename of their actor: it takes no seq. */
+  rename(message: string): void {
+    for (const [id, row] of this.rows) this.rows.set(id, { ...row, message });
+    this.renames += 1;
   }
 
   /** Every client starts again, each after its own time. */
@@ -180,7 +189,12 @@ export class SimulatedServer {
 
   private respond(path: string, query: URLSearchParams, init: RequestInit, signal: AbortSignal | undefined): Response {
     const headers = new Headers(init.headers);
-    if (path.endsWith("/stream")) return this.stream(headers.get("last-event-id"), signal);
+    if (path.endsWith("/stream")) {
+      this.queries.push(query);
+      return this.stream(headers.get("last-event-id"), signal);
+    }
+    if (path.endsWith("/activity") || path.endsWith("/feed"))
+      return Response.json({ items: [], position: 0, next_cursor: null });
     if (path.endsWith("/poll")) return this.poll(query.get("last_event_id"));
     if (init.method === "GET") return this.list(query, headers.get("if-none-match"));
     const body = JSON.parse(String(init.body ?? "{}")) as { ids?: string[]; up_to?: number; undo?: string };
@@ -208,7 +222,7 @@ export class SimulatedServer {
   }
 
   private list(query: URLSearchParams, known: string | null): Response {
-    const etag = `"${this.seq}"`;
+    const etag = `"${this.seq}.${this.renames}"`;
     if (known === etag) return new Response(null, { status: 304 });
     const cursor = query.get("cursor");
     const page = this.page(Number(query.get("limit") ?? PAGE), cursor === null ? undefined : Number(cursor));

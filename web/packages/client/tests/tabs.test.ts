@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { TidingsClient } from "../src/index.js";
 import { Browser, type Tab } from "./browser.js";
 import { seeded, VirtualTime } from "./runtime.js";
@@ -103,5 +103,51 @@ describe("the tabs of a browser", () => {
     const { client } = open();
     expect(client.inbox.get()).toMatchObject({ status: "cached", unread_count: 1 });
     expect(messages(client)).toEqual(["thing#1"]);
+  });
+
+  test.each([
+    '{"version":1}',
+    '{"version":1,"inbox":{"items":{}},"feeds":{}}',
+    '{"version":1,"inbox":{"items":[],"seq":0},"feeds":{"[\\"feed\\",[]]":{"items":1}}}',
+    "[",
+    "null",
+  ])("ignore a storage with %s", async (text) => {
+    browser.items.setItem("tidings:http://tidings.test:w", text);
+    server.notify("thing", "a");
+    const { client } = open("w");
+    client.feed();
+    await time.run(1_000);
+    expect(messages(client)).toEqual(["thing#1"]);
+    expect(client.connectionState.get()).toMatchObject({ status: "live" });
+  });
+
+  test("ask for what open tabs want, not for what closed ones wanted", async () => {
+    for (let n = 0; n < 40; n += 1) {
+      const { client } = open();
+      client.feed({ topic: `market:${n}` }).subscribe(() => undefined);
+      await time.run(100);
+      if (n % 2) client.stop();
+      else client.connectionState.subscribe(() => undefined);
+    }
+    await time.run(1_000);
+    const wanted = (): string[] => (server.queries.at(-1)?.get("topic") ?? "").split(",");
+    expect(wanted()).toEqual(Array.from({ length: 20 }, (_, n) => `market:${2 * n}`).sort());
+    expect(server.streaming).toBe(1);
+  });
+
+  test("stay connected when a listener of the application throws", async () => {
+    const client = tabs[0]?.client as TidingsClient;
+    const reported = vi.spyOn(console, "error").mockReturnValue(undefined);
+    client.onArrival(() => {
+      throw new Error("a fault of the application");
+    });
+    server.notify("thing", "a");
+    await time.run(1_000);
+    server.notify("other", "a");
+    await time.run(1_000);
+    expect(messages(client)).toEqual(["other#2", "thing#1"]);
+    expect(server.queries).toHaveLength(1);
+    expect(reported).toHaveBeenCalledTimes(2);
+    reported.mockRestore();
   });
 });

@@ -67,6 +67,17 @@ describe("the connection", () => {
     expect(asked.filter((one) => one.path === "notifications").length).toBeLessThan(8);
   });
 
+  test("shows by lists what changed without a seq", async () => {
+    server.notify("thing", "a");
+    await time.run(1_000);
+    blocked = ["stream", "poll"];
+    server.cut();
+    await time.run(40_000);
+    server.rename("a new name");
+    await time.run(31_000);
+    expect(client.inbox.get().items[0]?.message).toBe("a new name");
+  });
+
   test("waits longer after each failure, at random, and never over half a minute", async () => {
     await time.run(1_000);
     server.up = false;
