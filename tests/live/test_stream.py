@@ -109,6 +109,15 @@ def test_full_wire_keeps_the_cursor_and_nothing_else() -> None:
     assert [said.id for said in tape.said[3:]] == ["e.3.0", "e.4.0"]
 
 
+def test_a_stream_whose_client_left_is_not_reset() -> None:
+    """It may leave while the store is read for it, and its transport takes no bytes then."""
+    stream, tape = begun()
+    stream.lost()
+    stream.reset_feed(20, NOW)
+    stream.reset_inbox(20, NOW)
+    assert tape.names() == ["hello"]
+
+
 def test_wire_that_was_not_full_has_nothing_to_catch_up() -> None:
     stream, _ = begun()
     stream.go_live()

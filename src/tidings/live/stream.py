@@ -159,7 +159,9 @@ class Stream:
             self.state, self.behind_since = State.BACKPRESSURED, now
 
     def reset(self, reason: str, head: Cursor, now: float, after_ms: int = 0) -> None:
-        """Have the client fetch its state again, after some milliseconds, and go on from the head."""
+        """Have the client fetch its state again, after some milliseconds, and go on from the head. One that left is not."""
+        if self.state is State.ENDED:
+            return
         self.seq, self.position = head
         self._write(frames.reset(reason, after_ms), now, self.cursor.text(self.epoch))
 
