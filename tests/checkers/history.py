@@ -67,6 +67,7 @@ class History:
         self.events: dict[str, Event] = {}
         self.gone: dict[str, Gone] = {}
         self._erased: dict[str, int] = {}
+        self._erasures: list[int] = []
         self.removed = 0
         """Notified events that a block removed from an inbox."""
         self._rules = rules
@@ -106,6 +107,7 @@ class History:
                 self._related(command)
             case EraseUser(user), CommandResult(updated) if updated:
                 self._erased[user] = self.moment
+                self._erasures += [outcome.marked] if outcome.marked else []
                 self._relations.forget(user, self.moment)
 
     def _published(self, events: Sequence[NewEvent], published: Published) -> None:
@@ -316,9 +318,9 @@ class History:
             assert there or not self.fed(viewer, event, surely=True), f"the feed of {viewer} lacks {event}"
 
     def public_positions(self) -> set[int]:
-        """The positions that everybody may know: of public events, and of their retractions."""
+        """The positions that everybody may know: of public events, of their retractions, and of erasures."""
         gone = (self.gone[event.id].position for event in self._public if event.id in self.gone)
-        return {event.position for event in self._public}.union(gone)
+        return {event.position for event in self._public}.union(gone, self._erasures)
 
     # --- inboxes --------------------------------------------------------------------------------------------
 

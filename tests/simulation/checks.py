@@ -217,12 +217,12 @@ def feeds_are_whole(world: World, truth: Truth) -> None:
 
 
 def _names_are_the_newest(world: World, truth: Truth) -> None:
-    """The name of a user is that of their newest event."""
-    newest = {entry.actor_id: entry for entry in sorted(truth.log, key=lambda entry: entry.key)}
+    """The name of a user is that of their newest event with a name."""
+    log = sorted(truth.log, key=lambda entry: entry.key)
+    newest = {entry.actor_id: said for entry in log if (said := _named(entry.body).actor_name)}
     for user in world.users:
-        name = at_once(world.store.display_name(user))
-        said = _named(newest[user].body).actor_name if user in newest else None
-        assert name == said, f"{user} is called {name}, the newest event says {said}"
+        name, said = at_once(world.store.display_name(user)), newest.get(user)
+        assert name == said, f"{user} is called {name}, the newest event with a name says {said}"
 
 
 def store_is_sound(world: World, truth: Truth) -> None:

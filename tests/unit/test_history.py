@@ -160,6 +160,15 @@ def test_pages_are_what_is_listed_now(written: Written) -> None:
     assert [one.position for one in history.page("item:1", "ben")] == [1, 2]
     written.write(SetBlock("ann", "user:ben"))
     assert history.page("item:1", "ben") == []
-    written.write(SetBlock("ann", "user:ben", on=False), EraseUser("ann"))
-    assert history.erased
+    written.write(SetBlock("ann", "user:ben", on=False))
     assert history.public_positions() == {1}
+
+
+def test_the_position_of_an_erasure_is_public(written: Written) -> None:
+    """Visitors get a reset at it. The erasure of a user whom no event shows takes none."""
+    written.publish(Visibility.RECIPIENTS)
+    written.write(Follow("eve", "item:1", 0), EraseUser("eve"))
+    assert written.history.erased
+    assert written.history.public_positions() == set()
+    written.write(EraseUser("ann"))
+    assert written.history.public_positions() == {2}
