@@ -67,12 +67,12 @@ NotificationCommand = SetNotificationState | SnoozeNotifications | ReturnSnoozed
 """The commands that change single notifications."""
 
 
-Deliveries = Literal["defer", "drop", "release"]
+DeliveryEffect = Literal["defer", "drop", "release"]
 """The effect of a command on the deliveries of a notification that is snoozed, or becomes so: they wait for the end of the
 snooze, are dropped, or are due."""
 
 
-def effect_on_deliveries(command: NotificationCommand, snoozed: bool) -> Deliveries | None:
+def effect_on_deliveries(command: NotificationCommand, snoozed: bool) -> DeliveryEffect | None:
     """The effect of a command on the deliveries of a notification, which is ``snoozed`` before it or not. A user who marks
     it read or archived, acts on it or brings it back knows of it: nothing is sent of it any more."""
     if isinstance(command, SnoozeNotifications):

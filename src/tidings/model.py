@@ -414,8 +414,8 @@ class InboxRow(NamedTuple):
     its last change; ``unread_seq`` that at which it last became unread. ``body`` is the JSON of its newest event, empty in
     a tombstone; ``others`` the bodies of up to SAMPLE_ACTORS - 1 older ones by other actors, newest first; ``event_ids``
     the newest SAMPLE_ITEMS, newest first. ``size`` items by ``actor_count`` actors. Times in milliseconds, None if it has
-    not happened; ``opened_at`` is the ``created_at`` of its first event. ``actor_names`` are the display names of now of
-    the actors of ``body`` and ``others``, None for those without one.
+    not happened; ``opened_at`` is the ``created_at`` of its first event. ``actor_names`` are the newest display names
+    of the actors of ``body`` and ``others``, None for those without one.
     """
 
     id: str

@@ -563,8 +563,8 @@ class UserMerges(Protocol):
     what addresses the user later is a new user's.
 
     A large merge is continued by later ``work``, which other writes do not wait for; a crash between two steps loses and
-    duplicates nothing, and a repeated MergeUsers moves what came since. Of two merges under way no destination is the
-    source of the other, and none have one source: the later one is refused.
+    duplicates nothing, and a repeated MergeUsers moves what came since. Two merges under way never have the same source, and
+    the destination of neither is the source of the other: the later one is refused.
     """
 
     async def user_merge(self, id: int) -> UserMerge | None:

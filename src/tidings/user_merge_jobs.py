@@ -26,8 +26,8 @@ class UserMergeService:
         self._log = log
 
     async def begin(self, user: str, into: str) -> JobReply:
-        """Merge a user into another one. What is little is done when this returns, and the runner continues the rest.
-        Raises MergeUnderWay."""
+        """Merge a user into another one. A small merge is done when this returns; the runner continues a large one. Raises
+        MergeUnderWay."""
         began = cast(CommandResult, await self._log.submit(MergeUsers(user, into)))
         if began.limit:
             raise MergeUnderWay("one of the two users takes part in another merge, which must end first")

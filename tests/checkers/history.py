@@ -76,7 +76,7 @@ class History:
         self._public: list[Event] = []
         self._by_topic: dict[str, list[Event]] = defaultdict(list)
         self._by_target: dict[str, list[Event]] = defaultdict(list)
-        self._told: dict[str, dict[str, bool]] = defaultdict(dict)
+        self._notified: dict[str, dict[str, bool]] = defaultdict(dict)
         self._broadcasts: list[Event] = []
         self._due: dict[tuple[str, ActivityScope], tuple[int, list[int]]] = {}
 
@@ -146,24 +146,24 @@ class History:
             for topic in rule.follower_topics(user_topic(event.actor), thing, event.topics):
                 for user in self._relations.followers(topic):
                     # Later work notifies followers of a wide topic, by the masks of that moment.
-                    self._tell(user, event, sure=once and not self._masked(user, event))
+                    self._add_recipient(user, event, sure=once and not self._masked(user, event))
         if rule.to_targets:
             for user in event.targets:
                 if not self._masked(user, event):
-                    self._tell(user, event, sure=once)
+                    self._add_recipient(user, event, sure=once)
 
-    def _tell(self, user: str, event: Event, *, sure: bool) -> None:
+    def _add_recipient(self, user: str, event: Event, *, sure: bool) -> None:
         if user != event.actor:
-            told = self._told[user]
-            told[event.id] = told.get(event.id, False) or sure
+            notified = self._notified[user]
+            notified[event.id] = notified.get(event.id, False) or sure
 
     def _masked(self, user: str, event: Event) -> bool:
         return self._relations.hide(user, event.actor, event.topics, self.moment, self.moment)
 
     def _retracted(self, event_id: str, position: int) -> None:
         self.gone[event_id] = Gone(self.moment, position)
-        for told in self._told.values():
-            told.pop(event_id, None)
+        for notified in self._notified.values():
+            notified.pop(event_id, None)
 
     def _related(self, command: Follow | Unfollow | SetMute | SetBlock) -> None:
         self._relations.change(command, self.moment)
@@ -173,27 +173,27 @@ class History:
                 self._remove(user, other)
                 self._remove(other, user)
             case SetMute(user, topic):
-                for event_id in self._told[user]:
+                for event_id in self._notified[user]:
                     self._doubt(user, event_id, topic)
             case _:
                 pass
 
     def _remove(self, user: str, other: str) -> None:
-        told = self._told[user]
-        for event_id in list(told):
+        notified = self._notified[user]
+        for event_id in list(notified):
             event = self.events[event_id]
             if event.actor != other:
                 continue
             if user in event.targets:
-                self.removed += told.pop(event_id)
+                self.removed += notified.pop(event_id)
             else:
-                told[event_id] = False
+                notified[event_id] = False
 
     def _doubt(self, user: str, event_id: str, topic: str) -> None:
-        """Whoever is notified as a follower may be so later, by the mutes of then."""
+        """A user who is notified as a follower may be notified later, by the mutes of that moment."""
         event = self.events[event_id]
         if topic in event.topics and user not in event.targets:
-            self._told[user][event_id] = False
+            self._notified[user][event_id] = False
 
     # --- streams --------------------------------------------------------------------------------------------
 
@@ -277,7 +277,7 @@ class History:
         assert seen, f"{viewer}, with {scope}, got {event}, which it may not see"
 
     def retracts(self, viewer: str, scope: ActivityScope, event_id: str, position: int) -> None:
-        """I9: nobody hears of the retraction of an event that they could not see."""
+        """I9: nobody gets the retraction of an event that they could not see."""
         event, gone = self.events[event_id], self.gone.get(event_id)
         assert gone is not None, f"{viewer} got a retraction of {event}"
         assert gone.position == position, f"{viewer} got a retraction of {event} at {position}"
@@ -329,18 +329,18 @@ class History:
         retraction or a block removed. Returns how many may be missing; 0: the rows are exactly these. ``lacking``:
         broadcasts are still to come."""
         rows = list(rows)
-        told = self._told[user] | self._broadcast(user, lacking=lacking)
-        sure = {event_id for event_id, surely in told.items() if surely}
+        expected = self._notified[user] | self._broadcast(user, lacking=lacking)
+        sure = {event_id for event_id, surely in expected.items() if surely}
         shown = [event_id for row in rows for event_id in row.event_ids]
         assert len(set(shown)) == len(shown), f"{user} was notified twice: {shown}"
-        foreign = [self.events.get(event_id, event_id) for event_id in set(shown) - told.keys()]
+        foreign = [self.events.get(event_id, event_id) for event_id in set(shown) - expected.keys()]
         assert not foreign, f"{user} has {foreign} in the inbox"
         size = sum(row.size for row in rows)
         missing = sure.difference(shown)
         beyond = size - len(shown)
         assert len(missing) <= beyond, f"{user} lacks {[self.events[event_id] for event_id in missing]}"
-        assert size <= len(told), f"{user} has {size} items in the inbox, of {len(told)} events"
-        return len(told) - len(sure)
+        assert size <= len(expected), f"{user} has {size} items in the inbox, of {len(expected)} events"
+        return len(expected) - len(sure)
 
     def _broadcast(self, user: str, *, lacking: bool) -> dict[str, bool]:
         found, relations, last = dict[str, bool](), self._relations, self.moment

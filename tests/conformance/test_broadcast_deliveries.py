@@ -65,29 +65,29 @@ def test_a_broadcast_is_delivered_without_a_request_of_its_user(store: Harness) 
 
 def test_an_audience_of_many_is_delivered_in_steps(store: Harness) -> None:
     """However many have an endpoint, each of them once, and none of those who have none."""
-    crowd = [f"u{n:02}" for n in range(40)]
-    reached(store, *crowd[::2])
-    for user in crowd:
+    users = [f"u{n:02}" for n in range(40)]
+    reached(store, *users[::2])
+    for user in users:
         store.tell(user, "a")
     store.publish(broadcast(), broadcast())
-    assert delivered(store) == sorted([f"{user}-email" for user in crowd[::2]] * 2)
-    assert [store.counts(user).lacking for user in crowd] == [False, True] * 20
+    assert delivered(store) == sorted([f"{user}-email" for user in users[::2]] * 2)
+    assert [store.counts(user).lacking for user in users] == [False, True] * 20
 
 
 @pytest.mark.parametrize("reachable", [2, 20], ids=["few endpoints", "few followers"])
 def test_one_to_a_topic_is_delivered_to_its_followers(store: Harness, reachable: int) -> None:
     """Of those with an endpoint, the followers since before it, whichever of both are fewer."""
-    crowd = [f"u{n:02}" for n in range(22)]
-    followers = crowd[-reachable:] if reachable == 2 else crowd
+    users = [f"u{n:02}" for n in range(22)]
+    followers = users[-reachable:] if reachable == 2 else users
     for user in followers:
         store.write(Follow(user, "city:1"))
-    with_endpoint = crowd if reachable == 2 else crowd[-2:]
+    with_endpoint = users if reachable == 2 else users[-2:]
     reached(store, *with_endpoint)
-    store.write(Unfollow(crowd[-1], "city:1"))
+    store.write(Unfollow(users[-1], "city:1"))
     store.publish(broadcast("city:1"))
-    assert delivered(store) == [f"{crowd[-2]}-email"]
-    store.write(Follow(crowd[-1], "city:1"))
-    assert delivered(store) == [f"{crowd[-2]}-email"]
+    assert delivered(store) == [f"{users[-2]}-email"]
+    store.write(Follow(users[-1], "city:1"))
+    assert delivered(store) == [f"{users[-2]}-email"]
 
 
 def test_pending_ones_come_with_it(store: Harness) -> None:

@@ -54,7 +54,7 @@ def merged(store: Harness, user: str = "anon", into: str = "bob") -> UserMerge:
     return found
 
 
-def told(store: Harness, user: str, *things: str, verb: str = "ping") -> list[str]:
+def notified(store: Harness, user: str, *things: str, verb: str = "ping") -> list[str]:
     """Notify a user of these things; returns the ids of the events."""
     return store.publish(*(event("alice", verb, f"thing:{one}", targets=(user,)) for one in things))
 
@@ -91,19 +91,19 @@ def test_a_visitor_who_signs_in_keeps_the_feed_and_the_inbox(store: Harness) -> 
 def test_a_repetition_changes_nothing_and_answers_the_same(store: Harness) -> None:
     """A request whose response was lost is sent again."""
     store.write(Follow("anon", "user:alice"))
-    told(store, "anon", "a", "b")
+    notified(store, "anon", "a", "b")
     first = merged(store)
     before = store.counts("bob")
     assert merged(store) == first
     assert store.counts("bob") == before
-    told(store, "anon", "c")
+    notified(store, "anon", "c")
     assert merged(store).counts.notifications == 3, "what came since is merged too"
 
 
 def test_an_unknown_user_has_nothing_to_merge(store: Harness) -> None:
     """And neither of the two is made known. Nor has a user who is to be merged into themselves."""
     assert store.changed(MergeUsers("nobody", "bob")) == 0
-    (own,) = told(store, "bob", "own")
+    (own,) = notified(store, "bob", "own")
     assert store.changed(MergeUsers("bob", "bob")) == 0
     assert shown(store, "bob") == [(own,)]
     assert store.run(store.store.user_merge(0)) is None
@@ -116,9 +116,9 @@ def test_an_unknown_user_has_nothing_to_merge(store: Harness) -> None:
 def test_notifications_keep_their_order_and_state(store: Harness) -> None:
     """Each arrives with the next seq of the inbox, above what is there, and as it was: seen, read, archived, snoozed or
     pinned."""
-    own = told(store, "bob", "own")
+    own = notified(store, "bob", "own")
     store.write(MarkAllNotificationsRead("bob"))
-    a, b, c, d, e = told(store, "anon", *"abcde")
+    a, b, c, d, e = notified(store, "anon", *"abcde")
     ids = {one: row.id for one, row in by_event(store, "anon").items()}
     store.write(SetNotificationState("anon", (ids[a],), READ))
     store.write(SetNotificationState("anon", (ids[b],), ARCHIVED))
@@ -144,9 +144,9 @@ def test_notifications_keep_their_order_and_state(store: Harness) -> None:
 def test_clients_continue_with_the_new_notifications_and_those_of_the_source_start_again(
     store: Harness,
 ) -> None:
-    """The destination's get them as changes; the source's are told that what they have is gone."""
-    told(store, "bob", "own")
-    told(store, "anon", "a", "b")
+    """The destination's get them as changes; the source's get a reset."""
+    notified(store, "bob", "own")
+    notified(store, "anon", "a", "b")
     seq, gone = store.counts("bob").seq, store.counts("anon").seq
     merged(store)
     changes = store.changes("bob", seq)
@@ -158,10 +158,10 @@ def test_clients_continue_with_the_new_notifications_and_those_of_the_source_sta
 def test_what_a_read_all_covers_stays_read_and_what_came_after_it_unread(store: Harness) -> None:
     """Read-alls of either inbox cover what they covered, and nothing else."""
     store.write(Follow("bob", "user:eve"))
-    a, b = told(store, "anon", "a", "b")
+    a, b = notified(store, "anon", "a", "b")
     store.write(MarkAllNotificationsRead("anon"))
-    (c,) = told(store, "anon", "c")
-    told(store, "bob", "own")
+    (c,) = notified(store, "anon", "c")
+    notified(store, "bob", "own")
     merged(store)
     rows = by_event(store, "bob")
     assert [rows[one].read_at is None for one in (a, b, c)] == [False, False, True]
@@ -201,7 +201,7 @@ def test_an_open_group_of_the_destination_stays_open(store: Harness) -> None:
 def test_an_event_in_both_inboxes_is_there_once(store: Harness, read_by: str) -> None:
     """The destination's notification stays where it is, and is read if either was."""
     (both,) = store.publish(event("alice", "ping", "thing:1", targets=("anon", "bob")))
-    (own,) = told(store, "bob", "own")
+    (own,) = notified(store, "bob", "own")
     if read_by:
         ids = tuple(row.id for row in store.rows(read_by) if row.event_ids == (both,))
         store.write(SetNotificationState(read_by, ids, READ))
@@ -395,7 +395,7 @@ def test_acts_of_the_source_keep_their_actor(store: Harness) -> None:
 def test_a_hidden_event_that_addressed_the_source_addresses_the_destination(store: Harness) -> None:
     """It appears when the mute ends."""
     store.write(SetMute("anon", "thing:1"))
-    (hidden,) = told(store, "anon", "1")
+    (hidden,) = notified(store, "anon", "1")
     merged(store)
     assert store.feed("bob") == []
     store.write(SetMute("bob", "thing:1", on=False))
@@ -434,7 +434,7 @@ def test_endpoints_and_unsent_deliveries_move(store: Harness) -> None:
     ):
         store.write(AddEndpoint(one))
     (both,) = store.publish(event("alice", "ping", "thing:1", targets=("anon", "bob")))
-    (a,) = told(store, "anon", "a")
+    (a,) = notified(store, "anon", "a")
     assert merged(store).counts.endpoints == 1
     assert {one.id for one in store.run(store.store.endpoints("bob"))} == {"e1", "e3"}
     assert store.run(store.store.endpoints("anon")) == []
@@ -479,9 +479,9 @@ def test_nothing_that_is_kept_of_a_user_stays_behind(store: Harness) -> None:
     )
     store.publish(event("anon"))
     (a,) = store.publish(event("alice"))
-    told(store, "anon", "a")
+    notified(store, "anon", "a")
     store.write(MarkAllNotificationsRead("anon"))
-    told(store, "anon", "b")
+    notified(store, "anon", "b")
     store.write(MarkFeedRead("anon", (a,)), MarkFeedRead("anon"))
     before = kinds(store.export("anon"))
     assert before == {
@@ -499,8 +499,8 @@ def test_nothing_that_is_kept_of_a_user_stays_behind(store: Harness) -> None:
 
 def test_a_chain_of_merges_ends_in_the_last_user(store: Harness) -> None:
     """One after the other; and back."""
-    told(store, "anon", "a")
-    told(store, "bob", "b")
+    notified(store, "anon", "a")
+    notified(store, "bob", "b")
     merged(store, "anon", "bob")
     merged(store, "bob", "cy")
     assert len(shown(store, "cy")) == 2
@@ -512,7 +512,7 @@ def test_a_chain_of_merges_ends_in_the_last_user(store: Harness) -> None:
 def test_erased_users_leave_no_merge(store: Harness) -> None:
     """Whichever of the two it is."""
     for user in ("anon", "bob"):
-        told(store, "anon", user)
+        notified(store, "anon", user)
         id = merged(store).id
         store.write(EraseUser(user))
         assert store.run(store.store.user_merge(id)) is None
@@ -521,6 +521,6 @@ def test_erased_users_leave_no_merge(store: Harness) -> None:
 
 def test_the_outcome_is_that_of_a_change(store: Harness) -> None:
     """Its id is the same in a repetition."""
-    told(store, "anon", "a")
+    notified(store, "anon", "a")
     outcomes = store.write(MergeUsers("anon", "bob"), MergeUsers("anon", "bob"))
     assert all(isinstance(one, CommandResult) and one.updated == 1 for one in outcomes)

@@ -113,7 +113,7 @@ def test_a_user_who_ends_a_snooze_is_sent_nothing(loop: Loop, world: World, stat
         await world.deliver()
         assert await world.waiting() == []
         if state is READ:
-            text = "snoozed, and marked read meanwhile or the endpoint is newer: its return is not delivered"
+            text = "its return from the snooze is not delivered: it was marked read, or the endpoint was added later"
             assert await mail(world, told) == Decision(False, text)
         await end(world, id)
         await world.deliver(HOUR_S)

@@ -1,4 +1,4 @@
-"""Somebody without a credential: an EventSource that reads a stream of activity, and a page of it after a reset."""
+"""A visitor: an EventSource without a credential that reads a stream of activity, and a page of it after a reset."""
 
 import asyncio
 import json
@@ -14,12 +14,12 @@ from tidings.client.effects import Answer, TransportError
 from tidings.visibility import VISITOR
 
 AGAIN_S = 1.0
-"""Between two attempts."""
+"""Seconds between two attempts."""
 
 
 class Visitor:
-    """One of them, who reads the activity of all users or of some topics. ``numbers`` are all positions that they were
-    shown, ``arrived`` those of frames since ``since``, from which on they must have been told everything."""
+    """A visitor who reads the activity of all users or of some topics. ``numbers`` are all positions that the visitor was
+    shown, ``arrived`` those of frames since ``since``, from which on no frame may be missing."""
 
     def __init__(self, around: Around, name: str, topics: tuple[str, ...]) -> None:
         self.name = name
@@ -34,7 +34,7 @@ class Visitor:
 
     @property
     def on(self) -> bool:
-        """Whether they are there."""
+        """Whether the page is open."""
         return self._running is not None
 
     def start(self) -> None:
@@ -49,7 +49,7 @@ class Visitor:
             self._close()
 
     def forget(self) -> None:
-        """Lose what was kept."""
+        """Lose the cursor and all that was received."""
         self._cursor = ""
         self._position = 0
         self.since: int | None = None

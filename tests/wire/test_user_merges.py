@@ -26,7 +26,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         server.assert_bounds(memory_mib=GROWTH_MIB)
 
 
-def told(app: httpx.Client, user: str, times: int = 1) -> list[str]:
+def notified(app: httpx.Client, user: str, times: int = 1) -> list[str]:
     """Notify a user so often, each time of another thing, newest first."""
     body = [event(object_id=f"{user}-{n}", target_user_ids=[user]) for n in range(times)]
     return [one["event_id"] for one in app.post("/v1/events", json=body).json()["events"]][::-1]
@@ -48,7 +48,7 @@ def merge(app: httpx.Client, user: str, into: str) -> httpx.Response:
 def test_a_visitor_signs_in(app: httpx.Client) -> None:
     """The follows and the notifications are the account's at once, and a repetition answers the same."""
     app.put("/v1/users/visitor-1/follows/club:1")
-    (own,), (theirs,) = told(app, "wanda"), told(app, "visitor-1")
+    (own,), (theirs,) = notified(app, "wanda"), notified(app, "visitor-1")
     (followed,) = [
         app.post("/v1/events", json=event(topics=["club:1"], target_user_ids=[])).json()["event_id"]
     ]
@@ -70,7 +70,7 @@ def test_a_visitor_signs_in(app: httpx.Client) -> None:
 
 def test_a_large_merge_is_a_job(app: httpx.Client) -> None:
     """Each notification is in exactly one of the two inboxes at any time, and in the end in the destination's."""
-    ids = told(app, "visitor-2", 90)
+    ids = notified(app, "visitor-2", 90)
     with Client(str(app.base_url), api_key=KEY) as client:
         job = client.merge_user("visitor-2", "wendy")
         assert job.state == "running"
@@ -83,10 +83,10 @@ def test_a_large_merge_is_a_job(app: httpx.Client) -> None:
     assert inbox(app, "visitor-2")["items"] == []
 
 
-def test_the_streams_of_both_are_told(app: httpx.Client) -> None:
-    """The account's gets the notifications, and who polls for the visitor's changes gets a reset."""
-    told(app, "wim")
-    told(app, "visitor-3", 2)
+def test_the_clients_of_both_get_the_changes(app: httpx.Client) -> None:
+    """The account's get the notifications, and those of the visitor a reset."""
+    notified(app, "wim")
+    notified(app, "visitor-3", 2)
     merge(app, "visitor-3", "wim")
     changes = app.get("/v1/notifications", params={"user_id": "wim", "since": "1"}).json()
     assert (changes["reset"], len(changes["items"])) == (False, 2)

@@ -83,7 +83,7 @@ class Deadlines:
         return None
 
 
-class Kept(Protocol):
+class KeptConnection(Protocol):
     """A connection that is kept for further requests. ``idle_since``: the time of the loop at its last response; None while
     a request arrives or has no response yet."""
 
@@ -105,20 +105,20 @@ class KeepAlive:
 
     def __init__(self, idle_s: float) -> None:
         self._idle_s = idle_s
-        self._kept: Sweep[Kept, bool] = Sweep(min(_IDLE_SWEEP_S, idle_s / 4), self._look)
+        self._kept: Sweep[KeptConnection, bool] = Sweep(min(_IDLE_SWEEP_S, idle_s / 4), self._look)
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def watch(self, connection: Kept) -> None:
+    def watch(self, connection: KeptConnection) -> None:
         """A connection is open."""
         self._kept.watch(connection, True, connection.loop)
 
-    def forget(self, connection: Kept) -> None:
-        """It has ended, or serves no further requests."""
+    def forget(self, connection: KeptConnection) -> None:
+        """A connection has ended, or serves no further requests."""
         self._kept.forget(connection)
 
-    def _look(self, connection: Kept, state: bool, now: float) -> bool | None:
+    def _look(self, connection: KeptConnection, state: bool, now: float) -> bool | None:
         since = connection.idle_since
         if since is None or now - since < self._idle_s:
             return state

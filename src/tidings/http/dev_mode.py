@@ -25,7 +25,7 @@ _BROUGHT = frozenset(
 )
 """Headers that reverse proxies and tunnels write, besides all that begin with ``x-forwarded-``."""
 _FORWARDED = b"\nx-forwarded-"
-"""Before it a line ends, which no name of a header contains."""
+"""The beginning of such a name among names that are joined by line breaks, which no name contains."""
 
 
 def check_development(request: Request, settings: Settings) -> None:

@@ -115,7 +115,7 @@ class EventFanOut:
         for reach in one.reach:
             streams = apart.get(reach.watched, ())
             for at in range(0, len(streams), USERS):
-                yield [one for one in streams[at : at + USERS] if reach.admits(one.user)], listed
+                yield [each for each in streams[at : at + USERS] if reach.admits(each.user)], listed
 
 
 class SharedFrames:

@@ -117,30 +117,30 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        for message, line in (*_faults(tree, self._names), *self._circles(tree, name or "")):
+        for message, line in (*_faults(tree, self._names), *self._cycles(tree, name or "")):
             raise TemplateSyntaxError(message, line, name, filename)
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, _LIMITED, [], [], None, None, lineno=loop.lineno)
         tree.set_environment(self)
         return tree
 
-    def _circles(self, tree: nodes.Template, name: str) -> Iterator[tuple[str, int]]:
+    def _cycles(self, tree: nodes.Template, name: str) -> Iterator[tuple[str, int]]:
         """The parents of a template that lead back to it, each with its line. A parent is parsed after its child."""
         found = [one for one in tree.find_all(nodes.Extends) if isinstance(one.template, nodes.Const)]
         self._parents[name] = [one.template.value for one in found]  # type: ignore[attr-defined]
         for one, parent in zip(found, self._parents[name], strict=True):
-            if (way := self._way(parent, name)) is not None:
-                yield f"it extends itself{' by ' if way else ''}{', '.join(way)}", one.lineno
+            if (path := self._path(parent, name)) is not None:
+                yield f"it extends itself{' by ' if path else ''}{', '.join(path)}", one.lineno
 
-    def _way(self, of: str, to: str) -> list[str] | None:
-        """The templates from one to another by parents, without the latter; None if there is no way."""
-        ways, queue = {of: [of]}, [of]
+    def _path(self, of: str, to: str) -> list[str] | None:
+        """The templates from one to another by parents, without the latter; None if no parents lead to it."""
+        paths, queue = {of: [of]}, [of]
         for at in queue:  # which grows
             if at == to:
-                return ways[at][:-1]
+                return paths[at][:-1]
             for parent in self._parents.get(at, ()):
-                if parent not in ways:
-                    ways[parent] = [*ways[at], parent]
+                if parent not in paths:
+                    paths[parent] = [*paths[at], parent]
                     queue.append(parent)
         return None
 

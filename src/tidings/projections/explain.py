@@ -278,7 +278,9 @@ def _in_words(case: ExplainInput, found: Obstacle | None) -> Decision:
     return Decision(True, f"wanted, but {_HELD[found.reason]} until {rfc3339(found.until)}")
 
 
-_NOT_AT_RETURN = "snoozed, and marked read meanwhile or the endpoint is newer: its return is not delivered"
+_NOT_AT_RETURN = (
+    "its return from the snooze is not delivered: it was marked read, or the endpoint was added later"
+)
 _DROPPED: Mapping[str, str] = {
     "settled": "read, archived or retracted before it was sent",
     "muted": "muted before it was sent",

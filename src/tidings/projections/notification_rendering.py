@@ -309,7 +309,7 @@ def _acted(acted: Acted | None) -> _ShownActed | None:
 
 
 def _people(row: InboxRow, event: _RenderedEvent) -> list[_Person]:
-    """The newest actors of a row, newest first, with their names of now. Those without one have that of the event."""
+    """The newest actors of a row, newest first, with their newest names. Those without one have that of the event."""
     actors: list[_RenderedEvent | _Actor] = [event, *map(_actor, row.others[: SAMPLE_ACTORS - 1])]
     names = row.actor_names or (None,) * len(actors)
     return [

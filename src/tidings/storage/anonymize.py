@@ -102,8 +102,8 @@ def text_without(body: bytes, user: str, alias: str) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def is_of_another(body: bytes, stored: bytes) -> bool:
-    """Whether the JSON of an event has another actor than it was stored with."""
+def differs_in_actor(body: bytes, stored: bytes) -> bool:
+    """Whether the JSON of an event has another actor than the stored one."""
     return _event(body).actor_id != _event(stored).actor_id
 
 

@@ -17,7 +17,7 @@ from tidings.endpoint_commands import (
     RotateSecret,
 )
 from tidings.ids import notification_id
-from tidings.inbox_commands import Deliveries
+from tidings.inbox_commands import DeliveryEffect
 from tidings.model import CancelReminder
 from tidings.notification_facts import Delivery
 from tidings.personal_data import DeliveryResult, Endpoint, Reminder
@@ -233,7 +233,7 @@ class MemoryDeliveries(MemoryState):
             if pending.user == user and pending.held:
                 pending.held, pending.due_at = False, min(pending.due_at, self._clock.now())
 
-    def _on_snooze(self, user: str, group: Group, effect: Deliveries) -> None:
+    def _on_snooze(self, user: str, group: Group, effect: DeliveryEffect) -> None:
         """Defer the deliveries of a group until the end of its snooze, as new ones; drop them; or make them due."""
         now = self._clock.now()
         queued = [one for one in self._waiting() if (one.user, one.number) == (user, group.number)]

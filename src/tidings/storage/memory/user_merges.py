@@ -36,9 +36,11 @@ class MemoryUserMerges(MemoryGraph):
         user, into = command.user, command.into
         if user == into or not self._is_known(user):
             return 0
-        with_follows = (user,) if self._peek(user).follows else ()
-        self._materialize(MaterializeBroadcasts((into, *with_follows)))
-        self._person(user), self._person(into)
+        # A source that follows nothing has no broadcast that the destination does not have.
+        users = (into, user) if self._peek(user).follows else (into,)
+        self._materialize(MaterializeBroadcasts(users))
+        for name in (user, into):
+            self._person(name)  # which makes the user if there is none
         endpoints = self._move_settings(user, into)
         reminders = self._readdress_reminders(user, into)
         limits = self._move_relations(user, into)
@@ -73,10 +75,10 @@ class MemoryUserMerges(MemoryGraph):
         if (both := united(target.preferences, source.preferences)) != target.preferences:
             self._prefer(SetPreferences(into, both))
         source.preferences = Preferences()
-        places = {(one.channel, one.address): one for one in target.endpoints.values()}
+        by_address = {(one.channel, one.address): one for one in target.endpoints.values()}
         moved = 0
         for id, endpoint in source.endpoints.items():
-            same = places.get((endpoint.channel, endpoint.address))
+            same = by_address.get((endpoint.channel, endpoint.address))
             if same is None:
                 target.endpoints[id] = msgspec.structs.replace(endpoint, user=into)
                 moved += 1

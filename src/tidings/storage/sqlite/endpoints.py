@@ -11,7 +11,7 @@ from tidings.endpoint_commands import (
     ReserveConfirmation,
     RotateSecret,
 )
-from tidings.inbox_commands import Deliveries
+from tidings.inbox_commands import DeliveryEffect
 from tidings.model import CommandResult
 from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
@@ -148,7 +148,7 @@ def enqueue_deliveries(w: WriteSession) -> None:
 
 
 def snooze_deliveries(
-    w: WriteSession, group: tuple[int, int, int], effect: Deliveries, until: int | None
+    w: WriteSession, group: tuple[int, int, int], effect: DeliveryEffect, until: int | None
 ) -> None:
     """Defer the deliveries of a ``group`` (its user, number and type) until the end of its snooze, drop them, or make them
     due. A message that is being sent when the group is snoozed is followed by another at the end, so the deferred deliveries

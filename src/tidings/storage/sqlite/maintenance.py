@@ -201,8 +201,10 @@ def dead_letters(r: ReadSnapshot, limit: int) -> list[DeadLetter]:
 def _subject(r: ReadSnapshot, kind: str, subject: int) -> str:
     if kind == "index_reminder":
         return f"reminder {subject}"
-    if kind in ("backfill", "merge_users"):
-        return f"{'backfill' if kind == 'backfill' else 'merge'} {subject}"
+    if kind == "backfill":
+        return f"backfill {subject}"
+    if kind == "merge_users":
+        return f"merge {subject}"
     if kind == "deliver_broadcast" and subject == broadcasts.EVERYONE:
         return "all users"
     return "the log" if kind == "rebuild" else r.names.text(subject)

@@ -12,7 +12,7 @@ import apsw
 
 from tidings.filters import Choice
 from tidings.ids import MAX_KEY
-from tidings.storage.anonymize import is_of_another, renamed
+from tidings.storage.anonymize import differs_in_actor, renamed
 from tidings.storage.sqlite.db import Db
 from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.statements import sql
@@ -316,12 +316,12 @@ class ReadSnapshot:
         return self._renamed(found, 1) if what in _WITH_BODIES else found
 
     def named_bodies(self, keys: Sequence[int]) -> list[tuple[int, str | None, bytes]]:
-        """(key, display name of the actor, body) of these events. A running erasure takes the name of its user."""
+        """(key, display name of the actor, body) of these events. A running erasure hides the name of its user."""
         renamings = self.writer.renamings
         found = []
         for key, position, name, stored in self._rows(keys, "named_bodies"):
             body = renamed(stored, position, renamings) if renamings else stored
-            if name is not None and body is not stored and is_of_another(body, stored):
+            if name is not None and body is not stored and differs_in_actor(body, stored):
                 name = None
             found.append((key, name, body))
         return found

@@ -21,6 +21,8 @@ ITEM_ROWS = 10
 """The assumed cost of one item of a notification that moves, in rows."""
 MOST_ROWS = 200
 """Notifications that move together: for all of them the other inbox is searched once."""
+BEFORE_ALL = -1
+"""``at`` when a phase begins."""
 
 
 class MergeProgress(NamedTuple):
@@ -38,6 +40,10 @@ class MergeProgress(NamedTuple):
     last_reminder: int
     made: int
     counts: MergeCounts
+
+    def next_phase(self) -> "MergeProgress":
+        """The progress at the beginning of the next phase."""
+        return self._replace(phase=self.phase + 1, at=BEFORE_ALL)
 
 
 class _Member(NamedTuple):
@@ -74,7 +80,7 @@ def move(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -> tup
     """Move the next notifications; returns the rows that it cost."""
     moving, rows = _next_ones(r, m, budget)
     if not moving:
-        return m._replace(phase=m.phase + 1, at=-1), 1
+        return m.next_phase(), 1
     shown = _shown(r, m.target, moving)
     held = _held(r, m.target, {item.key for items in shown.values() for item in items})
     (seq,) = w.db.one(sql("inbox_seq"), (m.target,)) or (0,)

@@ -46,7 +46,7 @@ from tidings.storage.sqlite.relations import BLOCK, require_visibility_check, to
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack, unpack
 from tidings.storage.sqlite.timeline_numbers import feed_timeline
-from tidings.storage.sqlite.user_merge_inbox import MergeProgress
+from tidings.storage.sqlite.user_merge_inbox import BEFORE_ALL, MergeProgress
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.user_merges import MergeCounts, MergeUsers, UserMerge, united
 
@@ -58,16 +58,14 @@ RELATION_ROWS = 200
 """The same of a mute or block: a block looks through the newest rows of two inboxes."""
 ENTRY_ROWS = 10
 """The same of an entry of the feed."""
-BEFORE_ALL = -1
 
 _decode_counts = msgspec.json.Decoder(MergeCounts).decode
 _Step = tuple[MergeProgress, int]
 
 
 def begin(w: WriteSession, r: ReadSnapshot, command: MergeUsers) -> CommandResult:
-    """Begin a merge, and finish it if it is little; ``updated`` is its id, 0 if the source is unknown, or the
-    destination itself. While it goes on a
-    repetition has the same id."""
+    """Begin a merge, and finish it if it is small; ``updated`` is its id, 0 if the source is unknown or is the destination.
+    A repetition while it is under way has the same id. ``limit`` is 1 if another merge of one of the two users is."""
     source = w.names.user(command.user)
     if command.user == command.into or (source is None and not reminders.is_named(w, command.user)):
         return CommandResult(0, w.position)
@@ -119,10 +117,6 @@ def forget(w: WriteSession, user: int) -> None:
     w.db.execute(sql("delete_user_merges"), (user,))
 
 
-def _next(m: MergeProgress) -> MergeProgress:
-    return m._replace(phase=m.phase + 1, at=BEFORE_ALL)
-
-
 def _share(budget: int, rows: int) -> int:
     """The number of things of so many rows each that fit."""
     return max(1, budget // rows)
@@ -134,7 +128,7 @@ def _names(r: ReadSnapshot, m: MergeProgress) -> tuple[str, str]:
 
 def _materialize(w: WriteSession, r: ReadSnapshot, source: int, target: int) -> None:
     """Materialise the pending broadcasts of both users: what both have is dropped later, and none is pending that the other
-    has. A source that follows nothing has no other ones than the destination."""
+    has. A source that follows nothing has no broadcast that the destination does not have."""
     users = [r.names.user_name(target)]
     if w.db.one(sql("follows_something"), (source,))[0]:
         users.append(r.names.user_name(source))
@@ -159,7 +153,7 @@ def _settings(w: WriteSession, r: ReadSnapshot, m: MergeProgress, _: int) -> _St
             w.db.execute(sql("move_deliveries_of_endpoint"), (same, number))
             w.db.execute(sql("delete_endpoint"), (number,))
     moved = sum(same is None for *_, same in rows)
-    return _next(m)._replace(counts=m.counts.plus(endpoints=moved)), 1 + len(rows)
+    return m.next_phase()._replace(counts=m.counts.plus(endpoints=moved)), 1 + len(rows)
 
 
 def _reminders(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -> _Step:
@@ -169,7 +163,7 @@ def _reminders(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) 
     source, target = _names(r, m)
     number, moved, cost = reminders.readdress_next(w, source, target, m.at, m.last_reminder)
     if number is None:
-        return _next(m), 1
+        return m.next_phase(), 1
     return m._replace(at=number, counts=m.counts.plus(reminders=moved)), cost
 
 
@@ -190,7 +184,7 @@ def _relations(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) 
             what = "blocks" if kind == BLOCK else "mutes"
             counts = counts.plus(**{what: added.updated}, over_limit=int(added.limit > 0))
     m = m._replace(at=0, counts=counts)
-    return (m if rows else _next(m)), 1 + len(rows) * RELATION_ROWS
+    return (m if rows else m.next_phase()), 1 + len(rows) * RELATION_ROWS
 
 
 def _blockers(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -> _Step:
@@ -202,7 +196,7 @@ def _blockers(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -
             added = graph.mask(w, r, SetBlock(r.names.user_name(user), r.names.text(m.target)))
             counts = counts.plus(over_limit=int(added.limit > 0))
     m = m._replace(counts=counts)
-    return (m._replace(at=rows[-1][0]) if rows else _next(m)), 1 + len(rows) * RELATION_ROWS
+    return (m._replace(at=rows[-1][0]) if rows else m.next_phase()), 1 + len(rows) * RELATION_ROWS
 
 
 # --- follows ------------------------------------------------------------------------------------------------------
@@ -214,7 +208,7 @@ def _follows(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) ->
     if not rows:
         source, target = _names(r, m)
         graph.unfollow(w, Unfollow(target, user_topic(source), keep=True))
-        return _next(m), FOLLOW_ROWS
+        return m.next_phase(), FOLLOW_ROWS
     new = sum(_adopt(w, m, topic) for (topic,) in rows if topic != m.target)
     w.db.execute(sql("bump_feed_version"), (m.target, today(w)))
     return m._replace(at=rows[-1][0], counts=m.counts.plus(follows=new)), len(rows) * FOLLOW_ROWS
@@ -248,7 +242,7 @@ def _followers(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) 
     """Have the followers of the source follow the destination from now on too."""
     rows = w.db.all(sql("followers_after"), (m.source, m.at, _share(budget, FOLLOW_ROWS)))
     if not rows:
-        return _next(m)._replace(head=w.position), 1
+        return m.next_phase()._replace(head=w.position), 1
     new = 0
     for (user,) in rows:
         if user not in (m.source, m.target):
@@ -259,11 +253,11 @@ def _followers(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) 
 def _pending(w: WriteSession, _: ReadSnapshot, m: MergeProgress, budget: int) -> _Step:
     """Wait for the jobs of events that were published before: they take turns with this one."""
     (pending,) = w.db.one(sql("is_fan_out_pending"), (0, m.head))
-    return (m, budget) if pending else (_next(m), 1)
+    return (m, budget) if pending else (m.next_phase(), 1)
 
 
-def _unfollow(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -> _Step:
-    """End the follows of the source, and then close its inbox: no item joins a notification that moves."""
+def _unfollow(w: WriteSession, _: ReadSnapshot, m: MergeProgress, budget: int) -> _Step:
+    """End the follows of the source that are from before this phase."""
     rows = w.db.all(sql("follows_to_end"), (m.source, m.head, _share(budget, FOLLOW_ROWS)))
     for topic, since, stands in rows:
         if stands:
@@ -272,7 +266,7 @@ def _unfollow(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -
     if rows:
         require_visibility_check(w, m.source)
         return m, len(rows) * FOLLOW_ROWS
-    return _next(m)._replace(head=w.position), 1
+    return m.next_phase()._replace(head=w.position), 1
 
 
 # --- the feed -----------------------------------------------------------------------------------------------------
@@ -284,7 +278,7 @@ def _feed(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -> _S
     viewer, limit = feeds.viewer(r, m.source, own=True), _share(budget, ENTRY_ROWS)
     entries = r.entries_up(viewer.timelines, m.at, limit)
     if not entries:
-        return _next(m), 1
+        return m.next_phase(), 1
     shown = list(feeds.visible(r, viewer, entries, "events_without_body", own=True))
     seen = [item for item in shown if item.reason != "own"]
     read = read_times(r, viewer, [(item.event.key, item.event.position) for item in seen])
@@ -349,7 +343,7 @@ def _feed_marks(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int)
     if changed := w.db.changes():
         m = m._replace(made=m.made or w.take_position())
         w.db.execute(sql("set_has_read_state"), (m.target, READ_ALL_ACTIVITY, today(w)))
-    return _next(m), 1 + changed
+    return m.next_phase(), 1 + changed
 
 
 # --- the inbox, and the end ---------------------------------------------------------------------------------------
@@ -363,7 +357,7 @@ def _close_inbox(w: WriteSession, r: ReadSnapshot, m: MergeProgress, _: int) -> 
     last = row[0] if row else 0
     if last:
         notification_state.close_all(w, m.source, last)
-    return _next(m)._replace(last_seq=last), 1
+    return m.next_phase()._replace(last_seq=last), 1
 
 
 def _clear(w: WriteSession, _: ReadSnapshot, m: MergeProgress, budget: int) -> _Step:
@@ -390,7 +384,7 @@ def _clear(w: WriteSession, _: ReadSnapshot, m: MergeProgress, budget: int) -> _
     for user in (m.source,) * (w.db.changes() > 0) + (m.target,) * (m.made > 0):
         feed_read_state.reset(w, user)
         feed_history.forget(w, user)
-    return _next(m), 1
+    return m.next_phase(), 1
 
 
 _PHASES: Sequence[Callable[[WriteSession, ReadSnapshot, MergeProgress, int], _Step]] = (

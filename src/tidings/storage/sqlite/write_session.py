@@ -208,9 +208,8 @@ class WriteSession:
             self.failed = False
             self.commits += 1
             self.committed = self.position
-            self.renames = (
-                self._renames
-            )  # after ``commits``: a reader of the number has a snapshot with the names
+            # After ``commits``: a reader of the number has a snapshot with the names.
+            self.renames = self._renames
             self.names.erased.commit()
             self.disordered, self._disorders = self.disordered + self._disorders, 0
             self.follower_version, self._follower_changes = self.follower_version + self._follower_changes, 0
