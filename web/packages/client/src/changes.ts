@@ -1,4 +1,3 @@
-import { RequestError } from "./problem.js";
 import type { Runtime } from "./runtime.js";
 
 /** A change that the user made and that is shown before the server has confirmed it. */
@@ -75,7 +74,7 @@ export class Batch {
     this.ids.push(...ids);
     if (this.ids.length >= COLLECT_MAX) queueMicrotask(() => this.flush());
     else this.cancel ??= this.runtime.after(COLLECT_MS, () => this.flush());
-    return new Promise<Promise<number>>((resolve) => this.waiting.push(resolve)).then((outcome) => outcome);
+    return new Promise<number>((resolve) => this.waiting.push(resolve));
   }
 
   /** Send now what was collected: the page is about to go. */
@@ -92,9 +91,4 @@ export class Batch {
     outcome.catch(() => undefined); // each caller gets it
     for (const resolve of waiting) resolve(outcome);
   }
-}
-
-/** Whether an error is of a request; others are faults of this program and must not be hidden. */
-export function isRequestError(error: unknown): error is RequestError {
-  return error instanceof RequestError;
 }

@@ -29,7 +29,7 @@ export interface ClientOptions extends RequestOptions {
   cache?: boolean;
   /** Use one connection for all tabs of a browser. Default: true if `user` is named. */
   shareTabs?: boolean;
-  /** Called when a change that the user made was refused and taken back, and when a request in the background failed. */
+  /** Called when a request in the background failed. A change that is refused rejects the promise of its method. */
   onError?: (error: unknown) => void;
   /** The surroundings; tests pass simulated ones. */
   runtime?: Runtime;

@@ -93,7 +93,7 @@ export class Connection implements Store<ConnectionState> {
     if (this.stopping) return;
     this.stopping = new AbortController();
     const { signal } = this.stopping;
-    const end = this.requests.runtime.watch((event) => this.heard(event, signal));
+    const end = this.requests.runtime.watch((event) => this.onPageEvent(event, signal));
     signal.addEventListener("abort", end);
     void this.run(signal);
   }
@@ -113,7 +113,7 @@ export class Connection implements Store<ConnectionState> {
     this.waking?.abort();
   }
 
-  private heard(event: PageEvent, signal: AbortSignal): void {
+  private onPageEvent(event: PageEvent, signal: AbortSignal): void {
     if (event === "hidden") this.requests.runtime.after(HIDDEN_MS, () => signal.aborted || this.pauseIf(!this.shown));
     else {
       this.left = event === "leave"; // an open connection would keep the page out of the cache for "back"

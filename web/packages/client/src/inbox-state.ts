@@ -31,8 +31,8 @@ export type Change = NotificationFrame | RemovalFrame;
 
 const isRemoval = (change: Notification | Change): change is RemovalFrame => "deleted" in change;
 const listed = (item: Notification): boolean => item.archived_at === null && item.snoozed_until === null;
-/** An item below the loaded ones belongs to a page that is not loaded yet. */
-const floor = (state: InboxState): number => (state.next_cursor === null ? 0 : (state.items.at(-1)?.order ?? 0));
+/** The lowest order that is loaded: an item below it belongs to a page that is not loaded yet. */
+const lowestLoaded = (state: InboxState): number => (state.next_cursor === null ? 0 : (state.items.at(-1)?.order ?? 0));
 
 /** The state of the first page, or of the first pages together. */
 export function fromPage(page: InboxPage): InboxState {
@@ -64,7 +64,7 @@ export function changed(state: InboxState, change: Change): InboxState {
     return { ...state, ...counts, items: state.items.filter((other) => other.id !== change.id) };
   }
   const arrived = item as Notification;
-  if (arrived.order < floor(state)) {
+  if (arrived.order < lowestLoaded(state)) {
     return { ...state, ...counts, items: state.items.filter((other) => other.id !== arrived.id) };
   }
   return { ...state, ...counts, items: put(state.items, arrived) };

@@ -1,6 +1,6 @@
 import type { InboxCounts, InboxState, Patch } from "./inbox-state.js";
 import * as states from "./inbox-state.js";
-import { type ListContext, LiveList, type Undo, type View } from "./live-list.js";
+import { type ListContext, LiveList, PAGE, type Undo, type View } from "./live-list.js";
 import type { InboxPage, Notification, ReadFrame, SeenFrame } from "./schemas.js";
 
 /** What is shown of an inbox. */
@@ -90,7 +90,7 @@ export class Inbox extends LiveList<InboxState, InboxPage> {
   poll(): Promise<void> {
     return this.refetching(async () => {
       const response = await this.context.requests.whole(PATH, {
-        query: { limit: 20 },
+        query: { limit: PAGE },
         headers: this.etag ? { "if-none-match": this.etag } : {},
         accept: [304],
       });

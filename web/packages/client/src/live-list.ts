@@ -12,6 +12,12 @@ export interface Loading {
   readonly loadingMore: boolean;
 }
 
+/** Where the server has a change: the seq of an inbox, or the position of a list of events. */
+interface Confirmation {
+  readonly seq?: number;
+  readonly position?: number;
+}
+
 /** Undoes what was done, once. */
 export type Undo = () => Promise<void>;
 
@@ -43,7 +49,7 @@ interface Pages {
 }
 
 /** Items of a page. */
-const PAGE = 20;
+export const PAGE = 20;
 /** Items that are fetched again at most when a state cannot be continued: more than a user scrolls through. */
 const REFETCHED = 100;
 
@@ -175,8 +181,7 @@ export abstract class LiveList<S extends Pages, P> implements Store<View<S>> {
 
   /** Send a mark; resolves to the seq or position at which the server has it. */
   protected async mark(what: string, body: object): Promise<number> {
-    const reply = await this.send<{ seq?: number; position?: number }>(what, body);
-    return this.confirm(reply.seq ?? reply.position ?? 0);
+    return this.confirm(await this.send<Confirmation>(what, body));
   }
 
   protected send<T>(what: string, body: object = {}): Promise<T> {
@@ -185,7 +190,8 @@ export abstract class LiveList<S extends Pages, P> implements Store<View<S>> {
     return persistent(requests.runtime, signal, () => requests.json<T>(path, { method: "POST", body }));
   }
 
-  protected confirm(at: number): number {
+  private confirm(reply: Confirmation): number {
+    const at = reply.seq ?? reply.position ?? 0;
     const missing = (): boolean => this.shape.at(this.confirmed) < at;
     if (missing()) this.context.lacking(missing);
     return at;
@@ -196,9 +202,9 @@ export abstract class LiveList<S extends Pages, P> implements Store<View<S>> {
     let undo: string | null | undefined;
     const body = { ...what, up_to: this.shape.at(this.confirmed) };
     await this.pending.make(apply, async () => {
-      const reply = await this.send<{ undo?: string | null; seq?: number; position?: number }>(this.allPath, body);
+      const reply = await this.send<Confirmation & { undo?: string | null }>(this.allPath, body);
       undo = reply.undo;
-      return this.confirm(reply.seq ?? reply.position ?? 0);
+      return this.confirm(reply);
     });
     return async () => {
       if (!undo) return;

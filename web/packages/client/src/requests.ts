@@ -26,7 +26,7 @@ export interface Sent {
 }
 
 /** Milliseconds for a response, without the time for which the server holds a poll. */
-const RESPONSE_MS = 30_000;
+export const RESPONSE_MS = 30_000;
 
 /** Sends requests for one user. */
 export class Requests {
@@ -131,7 +131,7 @@ export class Requests {
   }
 }
 
-/** Milliseconds before the first repetition of a change, doubled for each further one. */
+/** Milliseconds: half the bound of the random wait before the first repetition of a change; it doubles with each failure. */
 const REPEAT_MS = 1_000;
 /** Attempts in all: afterwards the user should see that the change did not happen. */
 const ATTEMPTS = 3;

@@ -50,16 +50,16 @@ export const browser: Runtime = {
   visible: () => typeof document === "undefined" || document.visibilityState === "visible",
   watch(run) {
     if (typeof window === "undefined") return () => undefined;
-    const heard = (event: Event): void => {
+    const listener = (event: Event): void => {
       if (event.type === "visibilitychange") run(browser.visible() ? "visible" : "hidden");
       else if (event.type === "pagehide") run("leave");
       else if (event.type === "online") run("online");
       else if ((event as PageTransitionEvent).persisted) run("restore");
     };
     const targets = { document, window };
-    for (const [target, type] of PAGE_EVENTS) targets[target].addEventListener(type, heard);
+    for (const [target, type] of PAGE_EVENTS) targets[target].addEventListener(type, listener);
     return () => {
-      for (const [target, type] of PAGE_EVENTS) targets[target].removeEventListener(type, heard);
+      for (const [target, type] of PAGE_EVENTS) targets[target].removeEventListener(type, listener);
     };
   },
   openSocket: (url) => new WebSocket(url),

@@ -1,4 +1,4 @@
-import type { Query, Requests } from "./requests.js";
+import { type Query, RESPONSE_MS, type Requests } from "./requests.js";
 import { sleep } from "./runtime.js";
 import type { Polled } from "./schemas.js";
 import { EventParser, type ServerEvent } from "./sse.js";
@@ -104,7 +104,7 @@ export const receivePolls: Receive = async (requests, query, receiver, signal) =
     const began = runtime.now();
     const polled = await requests.json<Polled>(`${PATH}/poll`, {
       query: { ...query, last_event_id: last, wait: last === undefined ? 0 : WAIT_S },
-      timeoutMs: (WAIT_S + 30) * 1_000,
+      timeoutMs: WAIT_S * 1_000 + RESPONSE_MS,
       signal,
     });
     receiver.alive();
