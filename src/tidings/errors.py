@@ -116,7 +116,7 @@ class ActedOtherwise(TidingsError):
 
 
 class MergeUnderWay(TidingsError):
-    """Another merge of one of the two users is in progress: it is to end first."""
+    """Another merge of one of the two users is in progress, and must end first."""
 
     status, code, title = 409, "merge-under-way", "Another merge of the user is in progress"
 

@@ -17,7 +17,7 @@ from tidings.visibility import VISITOR, Visibility
 VIEWERS = 3
 """Users whose feeds are looked at, of all who are there."""
 AGES = 1 << 42
-"""Milliseconds after 1970 that lie behind all of a simulation."""
+"""Milliseconds since 1970: after the end of every simulation."""
 
 
 def pages_show_what_is_listed(world: World) -> None:
