@@ -145,22 +145,24 @@ class FeedViews(Protocol):
         than are kept, or a user was erased whom events show as actor, object or topic: that takes a position.
 
         A ``scope`` adds the events that activity of everybody, or of its topics, lists for this user, as items without a
-        reason, and the retractions of such events; or it has these in place of the feed. An event of both is an item of the
-        feed. ``reset`` then also if ``after`` is more than ``activity_history`` positions behind the last."""
+        reason, and the retractions of such events; or it has these and the read states in place of the feed. An event of
+        both is an item of the feed. ``reset`` then also over ``activity_history`` positions behind the last."""
         ...
 
     async def audience_since(
-        self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
+        self,
+        after: int,
+        users: Collection[str],
+        limit: int,
+        watched: Watched = NOTHING_WATCHED,
+        readers: Collection[str] = (),
     ) -> tuple[list[EventAudience], int]:
-        """The events with a position over ``after``, oldest first, and the feeds among those of these users that they are
-        in, by the visibility rules above, with fan-out on write or on read; the users' own events and events without an
-        audience among them are left out. Among them each change of older items, as ``feed_since`` has it, and the users
-        whose feeds it changes; and first, at the last position, a FeedReset for users whose changes are not all kept any
-        more. Reads ``limit`` positions at most; also returns the last position that was read.
-
-        ``watched`` adds to each the ``reach``: in which of these activities it is listed, and for which of their users, by
-        the same rules as ``activity``. Events and retractions that are in none, nor in a feed, are left out; the FeedReset
-        is for all activities once retractions are not kept."""
+        """The events with a position over ``after``, oldest first, and the feeds of these users that they are in, by the
+        visibility rules above, without the users' own events. Among them each change of older items, as ``feed_since`` has
+        it, and the users whose feeds it changes; read states of ``readers`` too. First, at the last position, a FeedReset of
+        users whose changes are not all kept. Reads ``limit`` positions at most; also returns the last one. ``watched`` adds
+        to each the ``reach``: in which of these activities it is listed, for which of their users. What is in none, nor in a
+        feed, is left out. The FeedReset is for all activities once retractions are not kept."""
         ...
 
     async def new_count(

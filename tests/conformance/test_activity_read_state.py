@@ -4,8 +4,8 @@ import pytest
 
 from tests.checkers.adapters import sound_groups
 from tests.harness import Harness
-from tidings.activity_scope import EVERYBODY
-from tidings.feed_changes import FeedMark, FeedReset
+from tidings.activity_scope import EVERYBODY, ActivityScope
+from tidings.feed_changes import FeedChange, FeedMark, FeedReset
 from tidings.filters import ActivityOf, FeedFilter, FeedOf
 from tidings.grouping import GroupRule
 from tidings.model import (
@@ -14,15 +14,17 @@ from tidings.model import (
     Follow,
     MarkFeedRead,
     MarkFeedUnread,
+    Page,
     SetBlock,
     UndoMarkFeedRead,
     Unfollow,
 )
 from tidings.testing import START_MS, event
 from tidings.timeutil import DAY_MS
-from tidings.visibility import Visibility
+from tidings.visibility import VISITOR, Visibility
 
 MARKET = "market:1"
+TOPICS = frozenset({MARKET, "market:2"})
 UNREAD, READ = FeedFilter(read=False), FeedFilter(read=True)
 
 
@@ -176,6 +178,40 @@ def test_read_alls_of_activity_reach_streams(store: Harness, ids: list[str]) -> 
     marked(store, UndoMarkFeedRead("bob", made.marked))
     audiences, _ = store.run(store.store.audience_since(head + 3, {"bob"}, 100))
     assert [one.change for one in audiences] == [FeedReset(head + 4)]
+
+
+@pytest.mark.parametrize(
+    "scope", [ActivityScope(feed=False, everybody=True), ActivityScope(False, topics=TOPICS)]
+)
+def test_streams_of_activity_alone_have_the_read_state(
+    store: Harness, ids: list[str], scope: ActivityScope
+) -> None:
+    """Of their own user, live and when they resume, in the order of positions; after the undo of a read-all they start
+    again. Nobody else has it."""
+    head = store.run(store.store.head()).position
+    marked(store, MarkFeedRead("bob", (ids[0],), None, EVERYBODY))
+    store.publish(event("alice", obj=MARKET, targets=("bob",)))
+    made = marked(store, MarkFeedRead("bob", None, None, None))
+    expected = [FeedMark(head + 1, START_MS, (ids[0],)), FeedMark(head + 3, START_MS, (), head + 2)]
+
+    def resumed(user: str, after: int, limit: int = 10) -> Page:
+        return store.run(store.store.feed_since(user, after, limit, scope))
+
+    def live(after: int, readers: set[str]) -> list[tuple[FeedChange | None, list[str]]]:
+        watched = dict.fromkeys(scope.watched, readers)
+        found, _ = store.run(store.store.audience_since(after, (), 100, watched, readers))
+        return [(one.change, [user for *_, users in one.listeners for user in users]) for one in found]
+
+    assert list(resumed("bob", head).changes) == expected
+    first = resumed("bob", head, 2)
+    assert ([*first.changes], [item.position for item in first.items]) == (expected[:1], [head + 2])
+    assert list(resumed("bob", first.next_key or 0).changes) == expected[1:]
+    assert resumed("cy", head).changes == resumed(VISITOR, head).changes == ()
+    assert live(head, {"bob", "cy"}) == [(expected[0], ["bob"]), (None, []), (expected[1], ["bob"])]
+    assert live(head, {"cy"}) == [(None, [])]
+    marked(store, UndoMarkFeedRead("bob", made.marked))
+    assert live(head + 3, {"bob", "cy"}) == [(FeedReset(head + 4), ["bob"])]
+    assert [resumed(user, head + 3).reset for user in ("bob", "cy", VISITOR)] == [True, False, False]
 
 
 def test_read_alls_of_activity_are_exported_and_erased(store: Harness, ids: list[str]) -> None:

@@ -51,12 +51,17 @@ class Counting(MemoryStore):
         return await super().inbox_since(user, since, limit)
 
     async def audience_since(
-        self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
+        self,
+        after: int,
+        users: Collection[str],
+        limit: int,
+        watched: Watched = NOTHING_WATCHED,
+        readers: Collection[str] = (),
     ) -> tuple[list[EventAudience], int]:
         if self.failures:
             self.failures -= 1
             raise self.failure
-        return await super().audience_since(after, users, limit, watched)
+        return await super().audience_since(after, users, limit, watched, readers)
 
 
 class Place:

@@ -9,9 +9,10 @@ from tests.awaiting import awaited
 from tests.live.hub_setup import Place, place
 from tests.live.tape import Tape
 from tidings import turns
+from tidings.activity_scope import EVERYBODY as ALL_USERS
 from tidings.activity_scope import ActivityScope
 from tidings.live import Stream
-from tidings.model import Publish, SetBlock
+from tidings.model import MarkFeedRead, Publish, SetBlock, UndoMarkFeedRead
 from tidings.testing import event
 from tidings.visibility import VISITOR
 
@@ -125,3 +126,34 @@ async def test_a_block_holds_on_the_stream_of_its_user_alone() -> None:
         await here.write(Publish((event("troll"), event("ann"))))
         assert [said.id for said in (await cy.until(3))[1:]] == ["e..1", "e..2"]
         assert [said.id for said in (await bob.until(2))[1:]] == ["e..2"]
+
+
+@awaited
+@pytest.mark.need("FE15")
+async def test_streams_of_activity_have_the_read_state_of_their_user() -> None:
+    """In the order of the log with the events of the same step, live and resumed; visitors and other users have none, and a
+    stream of notifications alone neither. The undo of a read-all resets the streams of the user."""
+    async with place() as here:
+        mine = [watching(here, scope, "bob") for scope in (EVERYBODY, MARKETS)]
+        with_feed = watching(here, ActivityScope(everybody=True), "bob")
+        others = [watching(here, EVERYBODY, user) for user in (VISITOR, "cy")]
+        inbox = here.open("bob")[1]
+        for tape in (*mine, with_feed, *others, inbox):
+            await tape.until(1)
+        await here.write(
+            Publish((event("ann", obj="market:1"),)),
+            MarkFeedRead("bob", activity=ALL_USERS),
+            Publish((event("ann", obj="market:2"),)),
+        )
+        expected = [("activity", "e..1"), ("feed_read", "e..2"), ("activity", "e..3")]
+        for tape in (*mine, with_feed):
+            assert [(said.event, said.id) for said in (await tape.until(4))[1:]] == expected
+        for tape in others:
+            assert [said.event for said in (await tape.until(3))[1:]] == ["activity"] * 2
+        back = Tape()
+        here.live.open("bob", ACTIVITY, "e..1", back, scope=EVERYBODY)
+        assert [(said.event, said.id) for said in (await back.until(3))[1:]] == expected[1:]
+        await here.write(UndoMarkFeedRead("bob", 2))
+        for tape, number in ((mine[0], 5), (mine[1], 5), (with_feed, 5), (back, 4)):
+            assert (await tape.until(number))[-1].event == "reset"
+        assert [len(tape.said) for tape in (*others, inbox)] == [3, 3, 1]

@@ -215,9 +215,14 @@ class Deaf(MemoryStore):
     """Hears of what is addressed only."""
 
     async def audience_since(
-        self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
+        self,
+        after: int,
+        users: Collection[str],
+        limit: int,
+        watched: Watched = NOTHING_WATCHED,
+        readers: Collection[str] = (),
     ) -> tuple[list[EventAudience], int]:
-        found, last = await super().audience_since(after, users, limit, watched)
+        found, last = await super().audience_since(after, users, limit, watched, readers)
         direct = [
             one._replace(listeners=[each for each in one.listeners if each[0] == "target"]) for one in found
         ]

@@ -371,3 +371,26 @@ def test_an_erasure_resets_streams_of_activity(app: httpx.Client, anybody: httpx
             assert [stream.next(name).name for name in names] == names
     items = anybody.get("/v1/activity", params={"limit": 100}).json()["items"]
     assert "mona" not in {item["actor_id"] for item in items}
+
+
+@pytest.mark.need("FE15")
+@pytest.mark.parametrize(("path", "query"), [(STREAM, {}), (OWN, {"topic": "market:42"})])
+def test_streams_without_the_feed_have_the_read_state(
+    app: httpx.Client, anybody: httpx.Client, path: str, query: dict[str, str]
+) -> None:
+    """Of the user who reads, live and when they return; a stream of a visitor has none."""
+    who = {"user_id": f"wes-{len(path)}"}
+    with opened(anybody, path, who["user_id"], **query) as stream, opened(anybody) as visitor:
+        before = stream.next("hello").id
+        visitor.next("hello")
+        id = publish(app)
+        assert until(stream, id)
+        app.post("/v1/activity/read", params=who, json={"event_ids": [id]}).raise_for_status()
+        live = stream.next("feed_read").data
+        assert live["event_ids"] == [id]
+        assert until(visitor, id)
+        assert until(visitor, publish(app))
+    with opened(anybody, path, who["user_id"], before, **query) as stream:
+        assert stream.next("hello").data["resumed"]
+        assert [one.data["event_id"] for one in until(stream, id)] == [id]
+        assert stream.next("feed_read").data == live

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from random import Random
 
-from tidings.feed_changes import FeedReset
+from tidings.feed_changes import FeedMark, FeedReset
 from tidings.live.frames import Frame, activity_frame, change_frame, listed_frame
 from tidings.live.registry import StreamRegistry
 from tidings.live.stream import State, Stream
@@ -72,10 +72,12 @@ class EventFanOut:
         self, audiences: Sequence[EventAudience]
     ) -> tuple[Mapping[tuple[str, ...], Sequence[Stream]], Mapping[str, Sequence[Stream]]]:
         """The streams that carry some of this as activity. First those that carry whatever is public of it, by the names of
-        their activity; then, by each name, those with a feed too, and those of users for whom it is not the same."""
+        their activity; then, by each name, those with a feed too, and those of users for whom it is not the same, or whose
+        read state changed."""
         reaches = [reach for one in audiences for reach in one.reach]
         differing = frozenset[str]().union(
-            *(reach.hidden_from | (reach.only or frozenset()) for reach in reaches)
+            *(reach.hidden_from | (reach.only or frozenset()) for reach in reaches),
+            *(users for one in audiences if _is_of_read_state(one) for *_, users in one.listeners),
         )
         alike: dict[tuple[str, ...], dict[Stream, None]] = {}
         apart: dict[str, list[Stream]] = {}
@@ -93,23 +95,24 @@ class EventFanOut:
             return listed_frame(one.body, one.position)
         if not isinstance(one.change, FeedReset):
             return change_frame(one.change)
-        listening, watching = self._registry.listening, self._registry.watching
-        streams = sum(len(listening.get(user, ())) for *_, users in one.listeners for user in users)
+        reading, watching = self._registry.reading, self._registry.watching
+        streams = sum(len(reading.get(user, ())) for *_, users in one.listeners for user in users)
         streams += sum(len(watching[reach.watched]) for reach in one.reach if reach.watched in watching)
         return SpreadReset(streams, self._rng)
 
     def _recipients(
         self, one: EventAudience, listed: Frame | SpreadReset, apart: Mapping[str, Sequence[Stream]]
     ) -> Iterator[tuple[Sequence[Stream], Frame | SpreadReset]]:
-        """The streams whose feeds have an event or are changed, then those of ``apart`` that carry it, some at a time; each
-        with what they get. A stream of both kinds gets the item of the feed, and ignores the second frame."""
-        listening = self._registry.listening
+        """The streams whose feeds have an event or are changed, or all of a user whose read state changed; then those of
+        ``apart`` that carry it, some at a time; each with what they get. A stream of both kinds gets the item of the feed,
+        and ignores the second frame."""
+        mine = self._registry.reading if _is_of_read_state(one) else self._registry.listening
         for reason, topic, users in one.listeners:
             item = FeedItem(0, one.position, one.body, None, reason, topic)
             sent = activity_frame(item) if one.change is None else listed
             for at in range(0, len(users), USERS):
                 yield (
-                    [stream for user in users[at : at + USERS] for stream in listening.get(user, ())],
+                    [stream for user in users[at : at + USERS] for stream in mine.get(user, ())],
                     sent,
                 )
         for reach in one.reach:
@@ -155,6 +158,11 @@ def _joined(frames: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
         part.append(data)
         size, last = size + len(data), position
     yield b"".join(part), last
+
+
+def _is_of_read_state(one: EventAudience) -> bool:
+    """Whether this is a change that all streams of its users get which carry activity."""
+    return isinstance(one.change, FeedMark | FeedReset)
 
 
 def _is_public(one: EventAudience, names: Collection[str]) -> bool:

@@ -220,7 +220,11 @@ class Following(Worker):
         self._published = False
         before = self.position
         audiences, reached = await self._store.audience_since(
-            before, self._registry.listening.keys(), AUDIENCE_POSITIONS, self._registry.watched
+            before,
+            self._registry.listening.keys(),
+            AUDIENCE_POSITIONS,
+            self._registry.watched,
+            self._registry.reading.keys(),
         )
         # First: a stream that catches up meanwhile goes live only with all of these, since it gets none of them here.
         self.position = reached

@@ -30,7 +30,8 @@ class Watchers:
 
 class StreamRegistry:
     """The streams and waiters of one process, counted by address for their admission, those of ``visitors`` apart.
-    ``listening``: the streams with a feed; ``watching``: those with activity beside it, by topic or EVERYBODY."""
+    ``listening``: the streams with a feed; ``watching``: those with activity beside it, by topic or EVERYBODY; ``reading``:
+    the streams of users with any of both, which get the changes of read state."""
 
     def __init__(self, admission: AdmissionController, public_admission: AdmissionController) -> None:
         self.visitors: dict[Stream, None] = {}
@@ -38,6 +39,7 @@ class StreamRegistry:
         self._public_admission = public_admission
         self.streams: dict[str, list[Stream]] = {}
         self.listening: dict[str, list[Stream]] = {}
+        self.reading: dict[str, list[Stream]] = {}
         self.waiters: dict[str, dict[InboxWaiter, None]] = {}
         self.open = self.waiting = 0
         self._admission = admission
@@ -73,8 +75,10 @@ class StreamRegistry:
             self._public_admission.acquire(stream.address)
         else:
             self.streams.setdefault(stream.user, []).append(stream)
-            if stream.position is not None and stream.scope.feed:
-                self.listening.setdefault(stream.user, []).append(stream)
+            if stream.position is not None:
+                self.reading.setdefault(stream.user, []).append(stream)
+                if stream.scope.feed:
+                    self.listening.setdefault(stream.user, []).append(stream)
             self._admission.acquire(stream.address)
         for name in stream.scope.watched:
             watchers = self.watching.setdefault(name, Watchers())
@@ -94,6 +98,7 @@ class StreamRegistry:
             if not _removed(self.streams, stream):
                 return
             _removed(self.listening, stream)
+            _removed(self.reading, stream)
             self._admission.release(stream.address)
         self.open -= 1
         for name in stream.scope.watched:

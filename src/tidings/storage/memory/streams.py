@@ -21,9 +21,9 @@ class MemoryStreams(MemoryReadTogether):
         for watched in scope.watched:
             found |= {item.position: item for item in self._activity(watched or None, user, EVERYTHING)}
             found |= {one.position: one for one in self._unlisted(watched, user)}
+        found |= {one.position: one for one in self._peek(user).feed.since(after)}
         if scope.feed:
             found |= {item.position: item for item in self._items(user, after=after)}
-            found |= {one.position: one for one in self._peek(user).feed.since(after)}
             found |= {one.position: one for one in self._unshown(user, after)}
         some = [found[at] for at in sorted(found) if at > after]
         more = some[limit - 1].position if len(some) > limit else None
@@ -35,10 +35,8 @@ class MemoryStreams(MemoryReadTogether):
         )
 
     def _continues_from(self, user: str, scope: ActivityScope) -> int:
-        begins = self._retractions_forgotten
-        if scope.feed:
-            marks = self._peek(user).feed
-            begins = max(begins, marks.forgotten, marks.undone)
+        marks = self._peek(user).feed
+        begins = max(self._retractions_forgotten, marks.forgotten, marks.undone)
         if scope.watched:
             begins = max(begins, self._position - self._activity_history)
         return begins
@@ -55,7 +53,12 @@ class MemoryStreams(MemoryReadTogether):
         return not self._blocks(viewer, entry.actor_id) and self._lists(watched, viewer, entry)
 
     async def audience_since(
-        self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
+        self,
+        after: int,
+        users: Collection[str],
+        limit: int,
+        watched: Watched = NOTHING_WATCHED,
+        readers: Collection[str] = (),
     ) -> tuple[list[EventAudience], int]:
         """The events after a position with their audience among these users, and the changes of older events, oldest
         first."""
@@ -67,25 +70,28 @@ class MemoryStreams(MemoryReadTogether):
             )
             for entry in entries
         ]
+        others = [user for user in readers if user not in users]
         lost = [user for user in users if self._lost(user, after)]
+        lost += [user for user in others if self._peek(user).feed.forgotten > after]
         unlisted = tuple(map(ActivityReach, watched)) if self._retractions_forgotten > after else ()
         if lost or unlisted:
             listeners = [("", "", lost)] if lost else []
             audiences.append(EventAudience(last, b"", listeners, FeedReset(last), unlisted))
-        audiences += self._changes_for(after, last, users, watched)
+        audiences += self._changes_for(after, last, users, watched, others)
         some = (one for one in audiences if one.listeners or one.reach)
         return sorted(some, key=lambda one: (one.change != FeedReset(last), one.position)), last
 
     def _changes_for(
-        self, after: int, last: int, users: Collection[str], watched: Watched
+        self, after: int, last: int, users: Collection[str], watched: Watched, others: Collection[str]
     ) -> Collection[EventAudience]:
         changed: dict[int, EventAudience] = {}
         for position, entry in self._retracted:
             if after < position <= last and (reach := self._reach(entry, watched)):
                 retraction = Retraction(position, self._ids.text(entry.key))
                 changed[position] = EventAudience(position, b"", [], retraction, reach)
-        for user in users:
-            for change in (*self._peek(user).feed.since(after), *self._unshown(user, after)):
+        for user in (*users, *others):
+            unshown = self._unshown(user, after) if user in users else ()
+            for change in (*self._peek(user).feed.since(after), *unshown):
                 at = change.position
                 if at <= last:
                     one = changed.setdefault(at, EventAudience(at, b"", [], change))

@@ -22,11 +22,11 @@ def since(
     head = r.head()  # later additions are left to the next page, or they could be included in part
     if scope.watched and after < head - r.writer.settings.activity_history:
         return Page([], None, head, reset=True)
-    page = _page(r, user, after, limit, head) if scope.feed else Page([], None, head)
+    page = _page(r, user, after, limit, head) if scope.feed else _marked(r, user, after, limit, head)
     if scope.watched:
         page = _with_activity(r, user, after, limit, scope, page)
     # Not before: the writer may delete changes during this read, and a deleted one would be missed.
-    whole = feed_history.reaches(r, user if scope.feed else None, after)
+    whole = feed_history.reaches(r, user, after)
     return page if whole else Page([], None, head, reset=True)
 
 
@@ -65,6 +65,13 @@ def _page(r: ReadSnapshot, user: int | None, after: int, limit: int, head: int) 
     return Page(feeds.hydrate(r, v, shown), more, head, changes=changed)
 
 
+def _marked(r: ReadSnapshot, user: int | None, after: int, limit: int, head: int) -> Page:
+    """The changes of the read state alone."""
+    found = [] if user is None else _marks(r, user, after, head, limit + 1)
+    more = found[limit - 1].position if len(found) > limit else None
+    return Page([], more, head, changes=tuple(found[:limit]))
+
+
 def _with_bodies(r: ReadSnapshot, some: Sequence[feeds.VisibleItem]) -> list[feeds.VisibleItem]:
     bodies = {key: body for key, _, body in r.rows([seen.event.key for seen in some], "bodies")}
     return [
@@ -76,13 +83,14 @@ def _with_bodies(r: ReadSnapshot, some: Sequence[feeds.VisibleItem]) -> list[fee
 
 def changes(r: ReadSnapshot, v: feeds.Viewer, after: int, last: int, limit: int) -> list[FeedChange]:
     """The first changes of a feed after a position, up to ``last``, in their order."""
-    query = sql("feed_changes_of_user")
-    found = [
-        feed_history.change(r, feed_history.Mark(*row))
-        for row in r.db.all(query, (v.user, after, last, limit))
-    ]
-    found += _unshown(r, v, after, last, limit)
+    found = _marks(r, v.user, after, last, limit) + _unshown(r, v, after, last, limit)
     return sorted(found, key=attrgetter("position"))[:limit]
+
+
+def _marks(r: ReadSnapshot, user: int, after: int, last: int, limit: int) -> list[FeedChange]:
+    """The first changes of a user's read state."""
+    rows = r.db.all(sql("feed_changes_of_user"), (user, after, last, limit))
+    return [feed_history.change(r, feed_history.Mark(*row)) for row in rows]
 
 
 def _unshown(r: ReadSnapshot, v: feeds.Viewer, after: int, last: int, limit: int) -> list[FeedChange]:

@@ -94,9 +94,10 @@ def audience(
     users: Collection[str],
     limit: int,
     watched: Watched = NOTHING_WATCHED,
+    readers: Collection[str] = (),
 ) -> tuple[list[EventAudience], int]:
-    """Events after a position and their audience, and the changes of older ones; see ``FeedViews``. ``users`` are looked up
-    one by one, so a set or a dictionary's keys are best."""
+    """Events after a position and their audience, and the changes of older ones; see ``FeedViews``. ``users`` and
+    ``readers`` are looked up one by one, so a set or a dictionary's keys are best."""
     last = max(after, min(after + limit, r.head()))
     if last == after or not (users or watched):
         return [], last
@@ -115,13 +116,18 @@ def audience(
     ]
     found += _unshown(r, taken, names, reach)
     if mixed:
-        found += _marks(r, after, last, names)
+        found += _marks(r, after, last, names, readers)
     audience = sorted((one for one in found if one.listeners or one.reach), key=attrgetter("position"))
-    return (_lost(r, after, last, names, watched) if mixed else []) + audience, last
+    return (_lost(r, after, last, names, watched, readers) if mixed else []) + audience, last
 
 
 def _lost(
-    r: ReadSnapshot, after: int, last: int, names: Collection[str], watched: Watched
+    r: ReadSnapshot,
+    after: int,
+    last: int,
+    names: Collection[str],
+    watched: Watched,
+    readers: Collection[str],
 ) -> list[EventAudience]:
     """The users whose streams cannot continue, since the changes of their feeds were deleted before they were read."""
     numbers = feed_history.lost(r, after)
@@ -131,7 +137,7 @@ def _lost(
         unlisted = tuple(map(ActivityReach, watched))
     else:
         people = r.names.people(set(numbers))
-        users = [people[number] for number in numbers if people[number] in names]
+        users = [user for number in numbers if (user := people[number]) in names or user in readers]
     listeners = [("", "", users)] if users else []
     return [EventAudience(last, b"", listeners, FeedReset(last), unlisted)] if users or unlisted else []
 
@@ -162,16 +168,18 @@ def _unshown(
     return found
 
 
-def _marks(r: ReadSnapshot, after: int, last: int, names: Collection[str]) -> list[EventAudience]:
+def _marks(
+    r: ReadSnapshot, after: int, last: int, names: Collection[str], readers: Collection[str]
+) -> list[EventAudience]:
     """The changes of these users' read state."""
     marks = feed_history.marks(r, after, last)
     if not marks:
         return []
     people = r.names.people({mark.user for mark in marks})
     return [
-        EventAudience(mark.position, b"", [("", "", [people[mark.user]])], feed_history.change(r, mark))
+        EventAudience(mark.position, b"", [("", "", [user])], feed_history.change(r, mark))
         for mark in marks
-        if people[mark.user] in names
+        if (user := people[mark.user]) in names or user in readers
     ]
 
 

@@ -343,20 +343,26 @@ class SqliteStore(GroupReads, TrendReads, UnsentReads, BackfillReads, UserMergeR
         )
 
     async def audience_since(
-        self, after: int, users: Collection[str], limit: int, watched: Watched = NOTHING_WATCHED
+        self,
+        after: int,
+        users: Collection[str],
+        limit: int,
+        watched: Watched = NOTHING_WATCHED,
+        readers: Collection[str] = (),
     ) -> tuple[list[EventAudience], int]:
         """Events after a position with their audience among these users."""
         cache = self._follower_cache.at(self._writer.follower_version)
 
         def read(r: ReadSnapshot) -> tuple[list[EventAudience], int]:
-            return live_audience.audience(r, cache, after, users, limit, watched)
+            return live_audience.audience(r, cache, after, users, limit, watched, readers)
 
         try:
             return self._short(read, AUDIENCE_STEPS)
         except ReadTooLong:
             # There is no other caller, so the cache of followers is not shared.
             users, watched = frozenset(users), {name: frozenset(some) for name, some in watched.items()}
-            asked = ("audience_since", after, limit, users, *watched.items())
+            readers = frozenset(readers)
+            asked = ("audience_since", after, limit, users, readers, *watched.items())
             return await self._later(HUB, asked, lambda r: r.at_once(read))
 
     async def new_count(
