@@ -86,6 +86,8 @@ def _inbox_frames(after: int, changes: InboxChanges, items: Sequence[bytes]) -> 
 
 
 def _hear(self: Stream, frame: Frame, position: int, now: float) -> None:
+    if self.state is not State.FOLLOWING:
+        return
     self.position = position
     self.transport.write(frame.at(self.transport.encoder, self.epoch, self.seq))
 

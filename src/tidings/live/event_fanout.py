@@ -32,7 +32,12 @@ class SpreadReset:
         self._rng = rng
         self._window_ms = streams * 1_000 // RESTARTS_PER_S
 
-    def after_ms(self) -> int:
+    def send(self, stream: Stream, position: int, now: float) -> None:
+        """Reset a stream that follows, unless the client has the change at this position."""
+        if stream.state is State.FOLLOWING and (stream.position or 0) < position:
+            stream.reset_feed(position, now, self._after_ms())
+
+    def _after_ms(self) -> int:
         """The milliseconds after which one of the clients fetches its state."""
         return self._rng.randint(1, self._window_ms) if self._window_ms >= SHORTEST_SPREAD_MS else 0
 
@@ -64,7 +69,10 @@ class EventFanOut:
         for one, shown in listed:
             for some, sent in self._recipients(one, shown, apart):
                 for stream in some:
-                    _send(stream, sent, one.position, now)
+                    if isinstance(sent, Frame):
+                        stream.send_event(sent, one.position, now)
+                    else:
+                        sent.send(stream, one.position, now)
                     if time() >= turn.ends:
                         await turn.next()
 
@@ -135,7 +143,10 @@ class SharedFrames:
         """Send what the client does not have."""
         if self._resets or stream.seq is not None or (stream.position or 0) >= self._first:
             for sent, position in self._sent:
-                _send(stream, sent, position, now)
+                if isinstance(sent, Frame):
+                    stream.send_event(sent, position, now)
+                else:
+                    sent.send(stream, position, now)
             return
         encoder = stream.transport.encoder
         for data, position in self._writes.get(encoder) or self._written(encoder, stream.epoch):
@@ -168,12 +179,3 @@ def _is_of_read_state(one: EventAudience) -> bool:
 def _is_public(one: EventAudience, names: Collection[str]) -> bool:
     """Whether everybody's streams of some activity carry an event, but for those of users to whom it is hidden."""
     return any(reach.only is None and reach.watched in names for reach in one.reach)
-
-
-def _send(stream: Stream, sent: Frame | SpreadReset, position: int, now: float) -> None:
-    if stream.state is not State.FOLLOWING:
-        return
-    if isinstance(sent, Frame):
-        stream.send_event(sent, position, now)
-    elif (stream.position or 0) < position:
-        stream.reset_feed(position, now, sent.after_ms())

@@ -145,9 +145,10 @@ class Stream:
             self._write(frame, now, self.cursor.text(self.epoch))
 
     def send_event(self, frame: Frame, position: int, now: float) -> None:
-        """Send the frame of one event, unless the client has it: :meth:`send` for thousands of streams that get the same."""
+        """Send the frame of one event if the stream follows, unless the client has it: :meth:`send` for thousands of streams
+        that get the same."""
         known = self.position
-        if known is None or position <= known:
+        if known is None or position <= known or self.state is not State.FOLLOWING:
             return
         self.send_joined(frame.at(self.transport.encoder, self.epoch, self.seq), position, now)
 
