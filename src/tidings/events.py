@@ -181,7 +181,7 @@ def read_event(raw: bytes, now: int, settings: Settings, key: str | None = None)
 def read_at_once(raw: bytes, items: Sequence[msgspec.Raw], settings: Settings) -> list[EventInput] | None:
     """The events of an array with these ``items``, without the checks of :func:`bound_errors`. Returns None if it is long or
     an event does not match its type: it is then read event by event, which takes longer and finds all errors."""
-    if len(raw) > AT_ONCE_BYTES or any(len(item) > settings.max_event_bytes for item in items):
+    if len(raw) > AT_ONCE_BYTES or max(map(len, items)) > settings.max_event_bytes:
         return None
     try:
         return _events.decode(raw)
