@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from tidings.http.headers import Header, header_lines
 from tidings.http.refusals import BAD_CODING, BAD_HOST, BAD_TARGET, BAD_VERSION, NOT_IMPLEMENTED, Refusal
 
+_FRAGMENT = ord("#")
 _HOST = rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.~!$&'()*+,;=%-]*)(?::[0-9]*)?"
 _HOST_HEADER = re.compile(_HOST)
 """The value of a Host header: a name, an address or nothing, and a port (RFC 3986, 3.2.2)."""
@@ -20,7 +21,7 @@ def head_refusal(method: bytes, target: bytes, version: str, headers: Iterable[H
     # The parser takes every CONNECT for an upgrade, so a declined one would be parsed again without end.
     if method == b"CONNECT":
         return NOT_IMPLEMENTED
-    if b"#" in target or not (target.startswith(b"/") or _is_other_form(method, target)):
+    if _FRAGMENT in target or not (target.startswith(b"/") or _is_other_form(method, target)):
         return BAD_TARGET
     hosts = 0
     for name, value in headers:
