@@ -300,6 +300,35 @@ def test_a_mail_arrives_as_it_was_written(loop: asyncio.Runner) -> None:
     loop.run(sending())
 
 
+def test_the_addresses_in_headers_are_written_as_they_are(loop: asyncio.Runner) -> None:
+    """The fault: a long one was written in encoded words, in which no mail program looks for an address."""
+    link = f"https://market.example/v1/unsubscribe?token={'x' * 200}"
+    page = f"https://märkt.example/{'a' * 100}/ü?a=1&b=%20"
+    domain = f"{'d' * 60}.{'e' * 60}.example"
+
+    async def sending() -> None:
+        server = Relay()
+        place = f"smtp://{HOST}:{await server.start()}"
+        settings = Settings(smtp_url=place, mail_from=f"Market <market@{domain}>", public_url=page)
+        email = Email(settings, FakeClock())
+        try:
+            await email.send(to(), [NOTE._replace(unsubscribe=link)])
+            await email.send(to(), [NOTE])
+        finally:
+            await server.stop()
+        lines = [mail.raw.split(b"\r\n\r\n")[0].split(b"\r\n") for mail in server.mails]
+        assert f"List-Unsubscribe: <{link}>".encode() in lines[0]
+        assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines[0]
+        assert f"Message-ID: <msg_1@{domain}>".encode() in lines[0]
+        assert f"From: Market <market@{domain}>".encode() in lines[0]
+        assert (
+            b"List-Unsubscribe: <" + (b"https://m%C3%A4rkt.example/" + b"a" * 100 + b"/%C3%BC?a=1&b=%20>")
+            in lines[1]
+        )
+
+    loop.run(sending())
+
+
 @pytest.mark.parametrize(("url", "starttls"), [("smtps://{}:{}", False), ("smtp://{}:{}?starttls", True)])
 def test_tls_is_verified(
     loop: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, starttls: bool

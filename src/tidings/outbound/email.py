@@ -4,12 +4,12 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP as WIRE
+from email.policy import SMTP, EmailPolicy, Policy
 from email.utils import format_datetime
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import aiosmtplib
 from aiosmtplib import (
@@ -89,6 +89,26 @@ def sender(mail_from: str) -> Address:
         return mailbox(mail_from)
     except ValueError:
         raise ConfigError("mail_from is an address, or written Name <address>", "mail_from") from None
+
+
+class _Unfolded(UnstructuredHeader):
+    """A header whose value is written as it is. RFC 2369 and RFC 8058 allow no encoded words in it, and the library turns
+    each word of text beyond 78 characters into some: a mail program then finds no address."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """The line of the header."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def _wire() -> EmailPolicy:
+    registry = HeaderRegistry()
+    for name in ("list-unsubscribe", "list-unsubscribe-post"):
+        registry.map_to_type(name, _Unfolded)
+    return SMTP.clone(header_factory=registry)
+
+
+WIRE = _wire()
+"""The form of mails."""
 
 
 class Email:
@@ -212,13 +232,18 @@ def compose(
     parts = templates.render(notes, public_url, site_name(sender, public_url))
     letter = _addressed(sender, recipient, parts.subject, notes[-1].id, now_s)
     if notes[0].unsubscribe:
-        letter["List-Unsubscribe"] = f"<{notes[0].unsubscribe}>"
+        letter["List-Unsubscribe"] = f"<{_ascii(notes[0].unsubscribe)}>"
         letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
     elif public_url:
-        letter["List-Unsubscribe"] = f"<{public_url}>"
+        letter["List-Unsubscribe"] = f"<{_ascii(public_url)}>"
     letter.set_content(parts.text)
     letter.add_alternative(parts.html, subtype="html")
     return letter
+
+
+def _ascii(url: str) -> str:
+    """An address in the form of RFC 3986, which has no other characters."""
+    return quote(url, safe="!#$%&'()*+,/:;=?@[]~")
 
 
 def question(sender: Address, recipient: str, link: str, public_url: str, now_s: int) -> EmailMessage:
