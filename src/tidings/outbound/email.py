@@ -4,9 +4,9 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP, EmailPolicy, Policy
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -91,7 +91,7 @@ def sender(mail_from: str) -> Address:
         raise ConfigError("mail_from is an address, or written Name <address>", "mail_from") from None
 
 
-class _Unfolded(UnstructuredHeader):
+class _Unfolded(UnstructuredHeader, BaseHeader):
     """A header whose value is written as it is. RFC 2369 and RFC 8058 allow no encoded words in it, and the library turns
     each word of text beyond 78 characters into some: a mail program then finds no address."""
 
@@ -100,14 +100,10 @@ class _Unfolded(UnstructuredHeader):
         return f"{self.name}: {self}{policy.linesep}"
 
 
-def _wire() -> EmailPolicy:
-    registry = HeaderRegistry()
-    for name in ("list-unsubscribe", "list-unsubscribe-post"):
-        registry.map_to_type(name, _Unfolded)
-    return SMTP.clone(header_factory=registry)
-
-
-WIRE = _wire()
+_headers = HeaderRegistry()
+for _name in ("list-unsubscribe", "list-unsubscribe-post"):
+    _headers.map_to_type(_name, _Unfolded)
+WIRE = SMTP.clone(header_factory=_headers)
 """The form of mails."""
 
 
