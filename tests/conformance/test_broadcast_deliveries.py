@@ -11,6 +11,7 @@ from tidings.model import (
     Follow,
     MaterializeBroadcasts,
     NewEvent,
+    Publish,
     SetBlock,
     SetMute,
     SetNotificationType,
@@ -21,6 +22,7 @@ from tidings.notify_mode import NotifyMode
 from tidings.personal_data import Endpoint, Preferences
 from tidings.rules import Rule
 from tidings.testing import START_MS, event
+from tidings.user_merges import MergeUsers
 
 LATER = START_MS + 3_600_000
 NEVER = START_MS * 2
@@ -72,6 +74,22 @@ def test_an_audience_of_many_is_delivered_in_steps(store: Harness) -> None:
     store.publish(broadcast(), broadcast())
     assert delivered(store) == sorted([f"{user}-email" for user in users[::2]] * 2)
     assert [store.counts(user).lacking for user in users] == [False, True] * 20
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_a_merge_of_users_under_way_loses_no_delivery(store: Harness, follows: bool) -> None:
+    """The fault: the endpoint of a source that follows nothing became that of a user who already had the broadcast."""
+    users = [f"u{n:02}" for n in range(40)]
+    reached(store, *users)
+    if follows:
+        store.write(*(Follow(user, "club:1") for user in users))
+    merges = [MergeUsers(user, f"account-{user}") for user in users]
+    store.run(store.store.write([Publish((broadcast(),)), *merges]))
+    store.settle()
+    assert delivered(store) == [f"{user}-email" for user in users]
+    assert [store.counts(one.into).unread_count for one in merges] == [1] * 40
+    store.write(*(MaterializeBroadcasts((one.user, one.into)) for one in merges))
+    assert delivered(store) == [f"{user}-email" for user in users]
 
 
 @pytest.mark.parametrize("reachable", [2, 20], ids=["few endpoints", "few followers"])

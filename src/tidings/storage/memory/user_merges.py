@@ -36,8 +36,9 @@ class MemoryUserMerges(MemoryGraph):
         user, into = command.user, command.into
         if user == into or not self._is_known(user):
             return 0
-        # A source that follows nothing has no broadcast that the destination does not have.
-        users = (into, user) if self._peek(user).follows else (into,)
+        # A source that follows nothing and has no endpoint has no broadcast that the destination does not have.
+        source = self._peek(user)
+        users = (into, user) if source.follows or source.endpoints else (into,)
         self._materialize(MaterializeBroadcasts(users))
         for name in (user, into):
             self._person(name)  # which makes the user if there is none

@@ -128,9 +128,10 @@ def _names(r: ReadSnapshot, m: MergeProgress) -> tuple[str, str]:
 
 def _materialize(w: WriteSession, r: ReadSnapshot, source: int, target: int) -> None:
     """Materialise the pending broadcasts of both users: what both have is dropped later, and none is pending that the other
-    has. A source that follows nothing has no broadcast that the destination does not have."""
+    has. A source that follows nothing has no broadcast that the destination does not have; but if it has an endpoint, one
+    may still be to be delivered there."""
     users = [r.names.user_name(target)]
-    if w.db.one(sql("follows_something"), (source,))[0]:
+    if w.db.one(sql("has_broadcasts_of_its_own"), (source,))[0]:
         users.append(r.names.user_name(source))
     broadcast_delivery.materialize_broadcasts(w, r, MaterializeBroadcasts(tuple(users)))
 

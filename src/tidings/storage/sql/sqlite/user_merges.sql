@@ -169,5 +169,9 @@ DELETE FROM timeline_{n} WHERE (timeline, key) IN (SELECT timeline, key FROM tim
 -- name: follows_something
 SELECT EXISTS (SELECT 1 FROM follow WHERE follower=?);
 
+-- name: has_broadcasts_of_its_own
+-- Whether a user may have broadcasts that not all have, or deliveries of one.
+SELECT EXISTS (SELECT 1 FROM follow WHERE follower=?1) OR EXISTS (SELECT 1 FROM endpoint WHERE user=?1);
+
 -- name: clear_read_state
 UPDATE feed_state SET has_read_state=0, version=version+1 WHERE user=? AND has_read_state<>0;
