@@ -291,8 +291,17 @@ def test_a_rule_that_tells_followers(app: httpx.Client, user: str) -> None:
     app.put(f"/v1/users/{late}/follows/market%3A{user}")
     assert failed(explain(app, follower, receipt.event_id)) == []
     assert failed(explain(app, user, receipt.event_id)) == ["addressed", "result"]
-    assert explain(app, user, receipt.event_id).checks[1].detail == "among its targets"
+    detail = "among its targets, but the type does not notify those"
+    assert explain(app, user, receipt.event_id).checks[1].detail == detail
     assert failed(explain(app, late, receipt.event_id)) == ["addressed", "result"]
+
+
+def test_a_type_that_does_not_notify_followers(app: httpx.Client, user: str) -> None:
+    app.put(f"/v1/users/{user}/follows/market%3A{user}")
+    receipt = publish(app, verb=user, object_id=user)
+    assert failed(explain(app, user, receipt.event_id)) == ["addressed", "result"]
+    detail = "followed its object before, but the type does not notify followers"
+    assert explain(app, user, receipt.event_id).checks[1].detail == detail
 
 
 def test_a_duplicate(app: httpx.Client, user: str) -> None:

@@ -132,8 +132,10 @@ def _addressed(case: ExplainInput) -> tuple[bool, str]:
         return True, f"followed {followed} before"
     if facts.follower and rule.to_followers:
         return False, f"followed {followed} before, but the event is for its recipients only"
-    if facts.target or facts.follower:
-        return False, "among its targets" if facts.target else f"followed {followed} before"
+    if facts.target:
+        return False, "among its targets, but the type does not notify those"
+    if facts.follower:
+        return False, f"followed {followed} before, but the type does not notify followers"
     return False, f"neither among its targets nor a follower of {followed} since before it"
 
 
