@@ -15,6 +15,7 @@ from tidings.field_errors import MAX_FIELD_ERRORS, UNREADABLE, in_words, visible
 from tidings.metadata import canonical, metadata_errors
 from tidings.model import EVERYONE, NewEvent
 from tidings.notify_mode import NotifyMode, notify_mode
+from tidings.plain_text import is_visible
 from tidings.timeutil import DAY_MS, rfc3339, to_ms
 from tidings.validation import decode
 from tidings.visibility import BY_NAME, VisibilityName
@@ -228,10 +229,11 @@ def accept(given: EventInput, now: int, scope: str = "", defaults: EventDefaults
     """A checked event, encoded for its readers.
 
     ``now`` in milliseconds replaces a missing ``created_at``; ``scope`` separates the idempotency keys of different
-    credentials.
+    credentials. A name that cannot be seen is none.
     """
     visibility = defaults.visibility if given.visibility is UNSET else given.visibility
     created_at = now if given.created_at is None else to_ms(given.created_at)
+    actor_name = given.actor_name if given.actor_name and is_visible(given.actor_name) else None
     body = EventBody(
         given.actor_id,
         given.verb,
@@ -239,7 +241,7 @@ def accept(given: EventInput, now: int, scope: str = "", defaults: EventDefaults
         given.object_id,
         given.topics,
         rfc3339(created_at),
-        given.actor_name,
+        actor_name,
         given.object_title,
         given.title,
         given.description,
@@ -263,7 +265,7 @@ def accept(given: EventInput, now: int, scope: str = "", defaults: EventDefaults
         *_idempotency(given, scope),
         visibility=BY_NAME[visibility],
         notify=_mode(given, now - created_at, defaults),
-        actor_name=given.actor_name,
+        actor_name=actor_name,
     )
 
 

@@ -115,6 +115,37 @@ def test_a_name_has_1_to_500_characters(app: httpx.Client, user: str, body: dict
     assert app.get(f"/v1/users/{user}/name").json() == {"user_id": user, "name": None}
 
 
+INVISIBLE = [
+    " ",
+    "\u00a0\u3000",
+    "\u200b",
+    "\u2060\ufeff\u00ad",
+    "\u202e\u2069",
+    "\u3164",
+    "\u2800",
+    "\u0301",
+    "\U000e0041",
+]
+
+
+@pytest.mark.parametrize("name", INVISIBLE)
+def test_a_name_that_cannot_be_seen_is_none(app: httpx.Client, user: str, name: str) -> None:
+    """The fault: users could appear without a name. In an event it is dropped, since the event is of use without it."""
+    actor = f"ann-{user}"
+    publish(app, actor=actor, actor_name="Ann")
+    problem = refused(app.put(f"/v1/users/{actor}/name", json={"name": name}), 422, "/name")
+    assert "visible character" in str(problem.errors)
+    sent = publish(app, actor=actor, actor_name=name, object_id="43", target_user_ids=[user])
+    assert app.get(f"/v1/events/{sent.event_id}").json()["actor_name"] is None
+    assert inbox(app, user).items[0].actor_name == "Ann"
+    assert app.get(f"/v1/users/{actor}/name").json()["name"] == "Ann"
+
+
+@pytest.mark.parametrize("name", ["\u200bA", "\U0001f469\u200d\U0001f680", "\u1f0d\u0301", " 1 "])
+def test_a_name_may_have_characters_that_join_others(app: httpx.Client, user: str, name: str) -> None:
+    rename(app, user, name)
+
+
 def test_the_client_sets_and_reads_names(url: str, user: str) -> None:
     with Client(url, api_key=KEY, user_id=user) as client:
         assert client.display_name().name is None

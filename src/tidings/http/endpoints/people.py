@@ -10,13 +10,14 @@ from tidings.batches import split
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields
 from tidings.events import MAX_LABEL, Id, Topic
-from tidings.field_errors import MAX_FIELD_ERRORS, FieldCheck
+from tidings.field_errors import MAX_FIELD_ERRORS, FieldCheck, check_own
 from tidings.http import schemas
 from tidings.http.body import check_media, read_body
 from tidings.http.conditional import page
 from tidings.http.params import CURSOR, DEFAULT_PAGE, Cursor, ForUser, Limit, Params
 from tidings.http.routing import JSON, NDJSON, Access, RequestContext, Response, Route, batch_body
 from tidings.http.schemas_users import DisplayName
+from tidings.plain_text import is_visible
 from tidings.turns import Turn
 from tidings.validation import decode
 
@@ -40,10 +41,22 @@ class Pair(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
 _pair = msgspec.json.Decoder(Pair)
 
 
+def _name_errors(name: str) -> Iterator[FieldError]:
+    if not is_visible(name):
+        yield FieldError(
+            "/name", "expected a name with a visible character, got only blanks and invisible ones"
+        )
+
+
 class NameBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The display name of a user."""
+    """The display name of a user. At least one of its characters is visible."""
+
+    CHECKS: ClassVar[tuple[FieldCheck, ...]] = (FieldCheck(("name",), _name_errors),)
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_LABEL)]
+
+    def __post_init__(self) -> None:
+        check_own(self)
 
 
 class UnfollowQuery(Params):
