@@ -39,7 +39,8 @@ class RecipientFacts(NamedTuple):
     ``waiting``: the ids of the endpoints for which a delivery of the notification is queued. ``muted``: the newest event of
     the notification belongs to a topic that the user muted, as in Delivery. ``failed``: the unsent deliveries of the
     notification that had attempts. ``repeats``: the id of the event that notified the user and of which this one is a
-    duplicate; "" if there is none, or if it is not known any more."""
+    duplicate; "" if there is none or it is not known any more, if this one notified the user, and for a user who is
+    neither a target nor a follower."""
 
     entry: LogEntry
     target: bool

@@ -115,17 +115,20 @@ class MemoryInboxes(MemoryDeliveries):
         person = self._peek(user)
         group = person.inbox.holder(entry.key)
         broadcast = next((each for each in self._broadcasts if each.key == entry.key), None)
+        target = user in entry.targets
+        follower = any(is_in_audience(person, topic, entry) for topic in self._audiences(entry, broadcast))
+        may_repeat = (target or follower) and broadcast is None and group is None
         return RecipientFacts(
             entry,
-            user in entry.targets,
-            any(is_in_audience(person, topic, entry) for topic in self._audiences(entry, broadcast)),
+            target,
+            follower,
             next(self._masks(user, entry), ""),
             "" if group is None else notification_id(person.number, group.number),
             broadcast is not None,
             () if group is None else self._endpoints_waiting(user, group.number),
             group is not None and self._is_muted(user, group),
             () if group is None else self._failed_deliveries(user, group.number),
-            "" if broadcast is not None else self._repeated(user, entry),
+            self._repeated(user, entry) if may_repeat else "",
         )
 
     def _audiences(self, entry: LogEntry, broadcast: Broadcast | None) -> Sequence[str]:
@@ -217,7 +220,9 @@ class MemoryInboxes(MemoryDeliveries):
         notified_at, now = self._person(user).inbox.notified_at, self._clock.now()
         key = self._duplicate_key(entry, rule)
         at, event = notified_at.get(key, (0, 0))
-        if event in self._log and -SET_BACK_MS <= now - at < window_s * 1_000:
+        # An object that was erased meanwhile is another one than a new object of its name.
+        same = event in self._log and thing(self._log[event]) == thing(entry)
+        if same and -SET_BACK_MS <= now - at < window_s * 1_000:
             return True
         notified_at[key] = now, entry.key
         return False
@@ -232,7 +237,7 @@ class MemoryInboxes(MemoryDeliveries):
         window_s = duplicate_window(rule, self._duplicate_window_s, entry.notify)
         at, key = self._peek(user).inbox.notified_at.get(self._duplicate_key(entry, rule), (0, 0))
         earlier = self._log.get(key)
-        if earlier is None or earlier.position >= entry.position:
+        if earlier is None or thing(earlier) != thing(entry) or earlier.position >= entry.position:
             return ""
         return self._ids.text(key) if created_at(entry) - at < window_s * 1_000 else ""
 

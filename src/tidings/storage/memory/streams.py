@@ -71,9 +71,12 @@ class MemoryStreams(MemoryReadTogether):
             for entry in entries
         ]
         others = [user for user in readers if user not in users]
-        lost = [user for user in users if self._lost(user, after)]
-        lost += [user for user in others if self._peek(user).feed.forgotten > after]
-        unlisted = tuple(map(ActivityReach, watched)) if self._retractions_forgotten > after else ()
+        lost: list[str] = []
+        unlisted: tuple[ActivityReach, ...] = ()
+        if len(entries) < last - after:  # where each position is an event's, no change was there to be lost
+            lost = [user for user in users if self._lost(user, after)]
+            lost += [user for user in others if self._peek(user).feed.forgotten > after]
+            unlisted = tuple(map(ActivityReach, watched)) if self._retractions_forgotten > after else ()
         if lost or unlisted:
             listeners = [("", "", lost)] if lost else []
             audiences.append(EventAudience(last, b"", listeners, FeedReset(last), unlisted))

@@ -104,7 +104,7 @@ def audience(
     keys = r.db.all(sql("keys_between_positions"), (after, last))
     events = r.events([key for (key,) in keys])
     # If each position is an event's there are no changes, which is the case in a burst.
-    mixed = len(keys) < last - after
+    mixed = len(events) < last - after
     gone = dict(feed_history.retractions(r, after, last, limit)) if mixed else {}
     some, taken, last = _affordable(r, events, gone, len(users), last)
     names = users if isinstance(users, Set | Mapping) else frozenset(users)

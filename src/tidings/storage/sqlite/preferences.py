@@ -123,17 +123,20 @@ def _explain_facts(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts 
     if number is None:
         return facts
     notification = inboxes.holder(r, number, event.key, event.position)
+    target = number in unpack(event.targets)
+    follower = any(
+        broadcasts.is_in(r, number, topic, event.position) for topic in _audiences(r, event, audience)
+    )
+    may_repeat = (target or follower) and not facts.broadcast and not notification
     return facts._replace(
-        target=number in unpack(event.targets),
-        follower=any(
-            broadcasts.is_in(r, number, topic, event.position) for topic in _audiences(r, event, audience)
-        ),
+        target=target,
+        follower=follower,
         masked_by=_masked_by(r, number, event),
         notification=notification,
         waiting=deliveries.waiting(r, notification),
         muted=deliveries.is_muted(r, notification),
         failed=deliveries.failed(r, notification),
-        repeats="" if facts.broadcast else _repeated(r, number, event, facts.entry),
+        repeats=_repeated(r, number, event, facts.entry) if may_repeat else "",
     )
 
 
