@@ -37,14 +37,14 @@ SYNC = Recorder("http://127.0.0.1:1", user_id="bob")
 ASYNC = AsyncRecorder("http://127.0.0.1:1", user_id="bob")
 
 
-def called(name: str, *args: Any, **named: Any) -> None:
+def called(name: str, /, *args: Any, **named: Any) -> None:
     """Call a method, and take the first of an iterator."""
     result = getattr(SYNC, name)(*args, **named)
     if isinstance(OPERATIONS[name], listing):
         next(result)
 
 
-def called_soon(name: str, *args: Any, **named: Any) -> None:
+def called_soon(name: str, /, *args: Any, **named: Any) -> None:
     """The same with the asynchronous client."""
 
     async def call() -> None:

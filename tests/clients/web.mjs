@@ -26,9 +26,14 @@ function print() {
 for (const store of [client.inbox, client.connectionState, feed]) store.subscribe(print);
 client.start();
 let undo = () => undefined;
-createInterface({ input: process.stdin }).on("line", async (line) => {
-  const { inbox, feed: list, arguments: given = [] } = JSON.parse(line);
+let before = Promise.resolve();
+createInterface({ input: process.stdin }).on("line", (line) => {
+  before = before.then(() => act(JSON.parse(line)));
+});
+
+// One after the other: an undo is known when its read-all has been answered.
+async function act({ inbox, feed: list, arguments: given = [] }) {
   if (inbox === "undo") return undo();
   const done = await (inbox ? client.inbox[inbox](...given) : feed[list](...given));
   if (typeof done === "function") undo = done;
-});
+}

@@ -19,6 +19,7 @@ IN_THE_EXPORT = {
     "follow": "follow",
     "relation": "mask",
     "feed_state": "profile",
+    "display_name": "display_name",
     "feed_read": "feed_read",
     "feed_read_watermark": "feed_read",
     "inbox_": "notification",
@@ -49,6 +50,8 @@ LEFT_OUT = {
     "erasure": "a name that is being erased, until the last step",
     "erasure_event": "what that erasure has still to do",
     "erasure_recipient": "the same",
+    "shared_item": "an index of notifications by event",
+    "shared_read_all": "what a read-all of the feed has read of the inbox, for its undo",
     "confirmation": "digests of users and addresses, for as long as they limit how often mail is sent",
 }
 """Tables that say nothing which is not in the export, and why."""
