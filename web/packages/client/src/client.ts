@@ -101,7 +101,8 @@ export class TidingsClient {
     });
     this.tabs = new Tabs(this.runtime, options.shareTabs === false ? undefined : this.name, {
       lead: () => this.connection.start(),
-      resign: () => this.connection.stop(),
+      resign: () => this.resigned(),
+      others: () => this.wants.visible(this.runtime.now()),
       heard: (message) => this.heard(message),
       signOfLife: () => this.tabs.post({ kind: "state", leader: this.tab, state: this.connection.get() }),
     });
@@ -119,7 +120,14 @@ export class TidingsClient {
       "abort",
       this.runtime.watch((event) => this.page(event)),
     );
+    if (this.tabs.shared) this.shown.set({ status: this.runtime.visible() ? "connecting" : "paused" });
     this.tabs.start();
+    this.postWant();
+  }
+
+  private resigned(): void {
+    this.connection.stop();
+    if (this.tabs.shared) this.shown.set({ status: "paused" }); // until the next leader says how it is
   }
 
   private page(event: PageEvent): void {
@@ -131,7 +139,7 @@ export class TidingsClient {
   /** Disconnect for good. */
   stop(): void {
     this.flush();
-    this.postWant({ include: [], topics: [] });
+    this.postWant({ include: [], topics: [], visible: false });
     this.tabs.stop();
     this.connection.stop();
     this.ending.abort();
@@ -196,7 +204,7 @@ export class TidingsClient {
       else if (feed.list === "activity") include.push("activity:all");
       else topics.push(feed.list.topic.replace(/[\\,]/g, "\\$&"));
     }
-    return { include, topics };
+    return { include, topics, visible: this.runtime.visible() };
   }
 
   private used(feed: Feed, inUse: boolean): void {

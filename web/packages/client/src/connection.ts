@@ -53,6 +53,9 @@ const HIDDEN_MS = 30_000;
 const LIST_MS = { normal: 30_000, active: 10_000, idle: 60_000 };
 const IDLE_AFTER_MS = 300_000;
 
+/** The transports by which a change arrives at once. A poll waits for it too, but in turns. */
+const LIVE: ReadonlySet<TransportName> = new Set(["stream", "websocket"]);
+
 /** Ends that the client itself decides on. */
 const CLIMB = new Ended("a better transport is tried", 0, true);
 const RESTART = new Ended("the connection is opened anew", 0, true);
@@ -186,7 +189,7 @@ export class Connection implements Store<ConnectionState> {
     try {
       const greet = (): void => {
         greetedAt ??= runtime.now();
-        this.state.set({ status: rung === 0 || transport === "websocket" ? "live" : "polling", transport });
+        this.state.set({ status: LIVE.has(transport) ? "live" : "polling", transport });
       };
       if (transport === "list") await this.lists(alive, greet, attempt.signal);
       else {

@@ -87,8 +87,9 @@ export class Inbox extends LiveList<InboxState, InboxPage> {
   // --- what the server sends ---------------------------------------------------------------------------------
 
   /** Fetch the first page, if it has changed since the last time. */
-  poll(): Promise<void> {
-    return this.refetching(async () => {
+  async poll(): Promise<void> {
+    let etag = "";
+    const taken = await this.refetching(async () => {
       const response = await this.context.requests.whole(PATH, {
         query: { limit: PAGE },
         headers: this.etag ? { "if-none-match": this.etag } : {},
@@ -97,9 +98,10 @@ export class Inbox extends LiveList<InboxState, InboxPage> {
       if (response.status === 304) return undefined;
       // A rename changes the tag and not the seq.
       const state = await this.extended((await response.json()) as InboxPage);
-      this.etag = response.headers.get("etag") ?? "";
+      etag = response.headers.get("etag") ?? "";
       return state;
     });
+    if (taken) this.etag = etag;
   }
 
   changed(change: states.Change): void {

@@ -120,8 +120,8 @@ export abstract class LiveList<S extends Pages, P> implements Store<View<S>> {
   }
 
   /** Fetch the first pages again, as many as are loaded, in place of the state. */
-  refetch(): Promise<void> {
-    return this.refetching(async () => this.extended(await this.page()));
+  async refetch(): Promise<void> {
+    await this.refetching(async () => this.extended(await this.page()));
   }
 
   /** The state of a first page, and of so many more that the user does not lose what was loaded. */
@@ -156,19 +156,20 @@ export abstract class LiveList<S extends Pages, P> implements Store<View<S>> {
     this.pending.show();
   }
 
-  /** Put a fetched state in place of this one; undefined keeps it. */
-  protected async refetching(fetch: () => Promise<S | undefined>): Promise<void> {
+  /** Put a fetched state in place of this one; undefined keeps it. Returns whether it was taken. */
+  protected async refetching(fetch: () => Promise<S | undefined>): Promise<boolean> {
     this.refetches += 1;
     const number = this.refetches;
     const missed: ((state: S) => S)[] = [];
     this.missed.add(missed);
     try {
       const state = await fetch();
-      if (!state || number <= this.taken) return; // one that began later has more
+      if (!state || number <= this.taken) return false; // one that began later has more
       this.taken = number;
       this.status = "loaded";
       this.confirmed = missed.reduce((after, step) => step(after), state);
       this.pending.refetched();
+      return true;
     } finally {
       this.missed.delete(missed);
     }

@@ -18,8 +18,10 @@ export type Message =
 export interface Election {
   /** This tab leads: it holds the connection until `resign` is called. */
   lead(): void;
-  /** Another tab leads, or this one is hidden. */
+  /** Another tab leads, or this one is hidden while another is visible. */
   resign(): void;
+  /** Whether another tab is visible. */
+  others(): boolean;
   heard(message: Message): void;
   /** Tell the other tabs the state of the connection. */
   signOfLife(): void;
@@ -29,13 +31,14 @@ export interface Election {
 const ALIVE_MS = 3_000;
 /** Milliseconds of silence after which the leader is frozen, and another tab takes its place; up to a fifth more for each. */
 const FROZEN_MS = 10_000;
-/** Milliseconds for which a leader may be hidden: users switch between tabs. */
+/** Milliseconds for which a leader may be hidden while another tab is visible: users switch between tabs. */
 const HIDDEN_MS = 5_000;
 
 /** The tabs of one user in one browser: one of them leads. Where the browser has no locks, each tab leads itself. */
 export class Tabs {
   private readonly channel: Channel | undefined;
   private leading = false;
+  private stopped = false;
   private contest: AbortController | undefined;
   private release: (() => void) | undefined;
   private cancelWatch = (): void => undefined;
@@ -63,6 +66,7 @@ export class Tabs {
       const message = data as Message;
       if (message.kind === "state") this.watchLeader();
       this.election.heard(message);
+      if (message.kind === "want" && message.want.visible) this.yieldIfHidden();
     };
     this.endPage = this.runtime.watch((event) => this.page(event));
     if (this.runtime.visible()) this.contend();
@@ -72,17 +76,28 @@ export class Tabs {
     this.endPage();
     this.withdraw();
     this.channel?.close();
+    this.stopped = true;
   }
 
   /** Send the other tabs a message. */
   post(message: Message): void {
-    this.channel?.postMessage(message);
+    if (!this.stopped) this.channel?.postMessage(message);
+  }
+
+  /** Whether this tab shares a connection with others, and so may have none. */
+  get shared(): boolean {
+    return this.channel !== undefined;
   }
 
   private page(event: PageEvent): void {
     if (event === "leave") this.withdraw();
-    else if (event === "hidden") this.runtime.after(HIDDEN_MS, () => this.runtime.visible() || this.withdraw());
+    else if (event === "hidden") this.runtime.after(HIDDEN_MS, () => this.yieldIfHidden());
     else this.contend();
+  }
+
+  /** A tab that cannot be seen leaves the contest to those that can. */
+  private yieldIfHidden(): void {
+    if (!this.runtime.visible() && (!this.leading || this.election.others())) this.withdraw();
   }
 
   /** Ask to lead: now, or when the leader leaves. */

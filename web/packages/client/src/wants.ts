@@ -1,9 +1,10 @@
 import type { Query } from "./requests.js";
 
-/** What a tab wants of the stream: kinds of frames, and topics. */
+/** What a tab wants of the stream: kinds of frames, and topics; and whether it is visible, and so can lead. */
 export interface Want {
   readonly include: readonly string[];
   readonly topics: readonly string[];
+  readonly visible: boolean;
 }
 
 /** Milliseconds after which a want lapses: its tab was closed or is frozen. */
@@ -20,6 +21,11 @@ export class Wants {
   /** What another tab wants now. */
   set(tab: string, want: Want, now: number): void {
     this.others.set(tab, { want, until: now + LAPSE_MS });
+  }
+
+  /** Whether another tab is visible. */
+  visible(now: number): boolean {
+    return [...this.others.values()].some(({ want, until }) => want.visible && until >= now);
   }
 
   /** The parameters of a stream for this tab and the others. */

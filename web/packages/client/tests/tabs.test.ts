@@ -150,4 +150,56 @@ describe("the tabs of a browser", () => {
     expect(reported).toHaveBeenCalledTimes(2);
     reported.mockRestore();
   });
+
+  test("that are one keep the connection for half a minute after it is hidden", async () => {
+    for (const { client } of tabs.slice(1)) client.stop();
+    const { tab, client } = tabs[0] as { tab: Tab; client: TidingsClient };
+    tab.report("hidden");
+    await time.run(20_000);
+    server.notify("thing", "a");
+    await time.run(1_000);
+    expect(messages(client)).toEqual(["thing#1"]);
+    expect(client.connectionState.get()).toMatchObject({ status: "live" });
+    await time.run(15_000);
+    expect(client.connectionState.get()).toMatchObject({ status: "paused" });
+    tab.report("visible");
+    await time.run(1_000);
+    expect(client.connectionState.get()).toMatchObject({ status: "live" });
+  });
+
+  test("pass the connection to one that is opened while the others are hidden", async () => {
+    for (const { tab } of tabs) tab.report("hidden");
+    await time.run(40_000);
+    expect(server.streaming).toBe(0);
+    const { client } = open();
+    await time.run(2_000);
+    expect(client.connectionState.get()).toMatchObject({ status: "live" });
+    server.notify("thing", "a");
+    await time.run(200);
+    expect(messages(client)).toEqual(["thing#1"]);
+  });
+
+  test("are paused when they are opened in the background", async () => {
+    const tab = browser.open();
+    tab.shown = false;
+    const client = new TidingsClient({ runtime: tab, url: "http://tidings.test", user: "w" });
+    client.start();
+    expect(client.connectionState.get()).toEqual({ status: "paused" });
+    await time.run(1_000);
+    tab.report("visible");
+    await time.run(1_000);
+    expect(client.connectionState.get()).toMatchObject({ status: "live" });
+  });
+
+  test("can be signed out after they were stopped", async () => {
+    const { client } = tabs[0] as { client: TidingsClient };
+    const end = client.feed("activity").subscribe(() => undefined);
+    server.notify("thing", "a");
+    await time.run(3_000);
+    client.stop();
+    end();
+    client.signOut();
+    expect(browser.items.getItem("tidings:http://tidings.test:u")).toBeNull();
+    expect(messages(client)).toEqual([]);
+  });
 });
