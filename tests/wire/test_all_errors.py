@@ -225,6 +225,7 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"/address", "/keys", "/keys/p256dh"},
     ),
     "/v1/users/{user_id}/follows/{topic}": ({"backfill": 1_001}, {"/backfill"}),
+    "/v1/users/{user_id}/name": ({"name": "\u200b"}, {"/name"}),
     "/v1/admin/users/{user_id}/merge": ({"into": GOOD_PATH["user_id"]}, {"/into"}),
     "/v1/admin/backfill": ({"user_id": "u", "all": True, "days_back": 1}, {""}),
 }
