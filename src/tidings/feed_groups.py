@@ -82,9 +82,11 @@ class GroupReader:
         position = (await self._store.head()).position  # before the version
         version = None if known is None else await self._version(what.user)
         if known is not None and known.version is not None and known.version == version:
-            return _reply(position, known.body, known.next_cursor)
+            return _reply(max(position, known.position), known.body, known.next_cursor)
         page, body, following = await self._made(what, EVERYTHING, limit, None, ())
-        self._first_pages.keep(what.user, limit, CachedPage(version, body, following), page.partial)
+        self._first_pages.keep(
+            what.user, limit, CachedPage(version, body, following, page.position), page.partial
+        )
         return _reply(page.position, body, following, page.partial)
 
     async def _version(self, user: str) -> object:

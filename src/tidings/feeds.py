@@ -69,11 +69,13 @@ class FeedReader:
         position = (await self._store.head()).position
         version = None if known is None else await self._store.feed_version(user)
         if known is not None and known.version is not None and known.version == version:
+            # The head may be behind the page: it is known here some time after the commit.
+            position = max(position, known.position)
             return Reply(known.body + b',"position":%d}' % position, known.next_cursor, "", position)
         page = await self._store.feed(user, EVERYTHING, limit, None)
         question = question_of("feed", user, EVERYTHING)
         page, body, following = self._made(page, question, [feed_item(item) for item in page.items], ())
-        self._first_pages.keep(user, limit, CachedPage(version, body, following), page.partial)
+        self._first_pages.keep(user, limit, CachedPage(version, body, following, page.position), page.partial)
         return _reply(page, body, following)
 
     async def activity(

@@ -13,14 +13,16 @@ MAX_BYTES = 32 * MIB
 
 
 class CachedPage(NamedTuple):
-    """A first page as it was made: without its position, which changes with every event."""
+    """A first page as it was made: without its position, which changes with every event. It has all events up to
+    ``position``."""
 
     version: object
     body: bytes
     next_cursor: str | None
+    position: int
 
 
-SEEN_ONCE = CachedPage(None, b"", None)
+SEEN_ONCE = CachedPage(None, b"", None, 0)
 """Stored at the first request: a page that is not requested again does not justify its version."""
 
 
