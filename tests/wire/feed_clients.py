@@ -33,6 +33,14 @@ def untainted(reply: bytes, viewer: str) -> None:
         assert EVERYBODY in names or viewer in names, f"in a reply to {viewer!r}: {around!r}"
 
 
+def counts_all(page: FeedPage, later: FeedPage) -> None:
+    """The number of new items of a page, which is read after its items, includes each that a later page still has; but for
+    those of actors who were blocked, of whom the number may be from between."""
+    still = {item.event_id for item in later.items if item.actor_id not in BLOCKED}
+    sure = [item for item in page.items if item.event_id in still]
+    assert page.new_count is None or page.new_count_capped or page.new_count >= len(sure), (page, later)
+
+
 class Reader(Person):
     """Somebody who also reads feeds and activity, and does what concerns them. ``pair``: a user and an actor whom nobody
     else blocks for that user, and when this one does, the user sees nothing of the actor."""
@@ -97,8 +105,9 @@ class Reader(Person):
     def look(self) -> None:
         """Some lists of somebody, and their numbers of new events."""
         user = self.somebody()
-        for page in (self.feed(user, since=0), self.activity(user), self.activity(user, TOPIC)):
-            assert page.new_count is None or page.new_count_capped or page.new_count >= len(page.items), page
+        counts_all(self.feed(user, since=0), self.feed(user))
+        for topic in (None, TOPIC):
+            self.activity(user, topic)
 
     def block(self) -> None:
         """A block begins or ends; between the two, the user sees nothing of the actor, and every count says so."""
@@ -227,7 +236,8 @@ class Tab:
 
 
 class Watcher:
-    """A stream of activity, of a user or ("") of somebody without a credential: of all public events, or of a topic."""
+    """A stream of activity, of a user or ("") of somebody without a credential: of all public events, or of a topic.
+    ``since`` is the position from which on it was told all: that of its hello, or of its last reset."""
 
     def __init__(self, viewer: str, topic: str | None = None) -> None:
         self.viewer = viewer
@@ -250,7 +260,7 @@ class Watcher:
 
     def take(self, message: Message, the_end: str) -> bool:
         """The next message; whether there is another."""
-        name, _, data = message
+        name, id, data = message
         untainted(msgspec.json.encode(data), self.viewer)
         match name:
             case "hello":
@@ -261,6 +271,9 @@ class Watcher:
                 return bool(data["object_id"] != the_end)
             case "retracted":
                 self._retracted.add(data["event_id"])
+            case "reset":
+                assert self.viewer, f"nobody undoes what a visitor read: {message}"
+                self.since = parse(id).position or 0
             case _:
                 assert name in ("heartbeat", "feed_read"), message
         return True

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.wire.feed_clients import ACTORS, BLOCKED, Tab, Watcher, untainted
+from tests.wire.feed_clients import ACTORS, BLOCKED, Tab, Watcher, counts_all, untainted
 from tests.wire.streams import Message
 from tidings.client import Activity, FeedItem, FeedRead, Reset
 from tidings.client.shapes import FeedPage
@@ -66,3 +66,25 @@ def test_a_watcher_who_was_not_told_is_found() -> None:
     for name in ("activity", "reset"):
         with pytest.raises(AssertionError):
             watcher.take(Message(name, "", {"event_id": "e3", "position": 3}), THE_END)
+
+
+def test_a_watcher_is_told_all_since_its_last_reset() -> None:
+    """The undo of a read-all resets streams of its user: what they skip is in the page that the client fetches then."""
+    watcher = Watcher("ann")
+    for name, id, data in (
+        ("hello", "e..2", {"position": 2}),
+        ("reset", "e..5", {"reason": ""}),
+        ("activity", "e..6", {"event_id": "e6", "position": 6, "object_id": "1"}),
+    ):
+        assert watcher.take(Message(name, id, data), THE_END)
+    watcher.agrees([item(6), item(5), item(3)])
+    with pytest.raises(AssertionError):
+        watcher.agrees([item(7), item(6)])
+
+
+def test_a_number_that_lacks_an_item_of_its_page_is_found() -> None:
+    """But for one that went before the number was read, or whose actor was blocked then."""
+    page = FeedPage(items=(item(3), item(2), item(1, BLOCKED[0])), new_count=1)
+    counts_all(page, FeedPage(items=(item(4), item(3), item(1, BLOCKED[0]))))
+    with pytest.raises(AssertionError):
+        counts_all(page, FeedPage(items=(item(3), item(2))))
