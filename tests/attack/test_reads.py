@@ -322,3 +322,21 @@ def test_a_half_closed_client_of_many_requests_gets_its_responses(server: Attack
             writer.transport.abort()  # a closed one would wait for what the server did not read
 
     attack(half_closed())
+
+
+def test_a_client_that_half_closes_behind_a_poll_is_not_reset(server: AttackedServer) -> None:
+    """The server had not read the requests behind the poll, so the end of the connection was a reset, after which a client
+    loses the responses that it has not read yet."""
+
+    async def half_closed() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(LIVEZ + request(PAGE) + LIVEZ)
+        await Asking(server).until("tidings_polls_waiting", 1)
+        writer.write(LIVEZ * 1_000)
+        writer.write_eof()
+        async with asyncio.timeout(POLL_S / 2):
+            assert (await reader.read()).count(b"HTTP/1.1 200 ") == 1
+        writer.transport.abort()
+        await Asking(server).until("tidings_polls_waiting", 0)
+
+    attack(half_closed())

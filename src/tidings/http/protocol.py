@@ -220,7 +220,7 @@ class TimedProtocol(HttpToolsProtocol):
     def on_disconnect(self, at_once: bool) -> None:
         """The client has left while nothing was read: ``at_once``, or unless a response is being sent to it."""
         if at_once or not (self._served.response_started or self.transport.waiting):  # type: ignore[attr-defined]
-            self.transport.abort()
+            (self.transport.abort if at_once else self.transport.linger)()  # type: ignore[attr-defined]
 
     @property
     def reading_paused(self) -> bool:
