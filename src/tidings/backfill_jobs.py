@@ -1,21 +1,20 @@
 """The service of backfills: feeds and inboxes that are built from stored events."""
 
-import re
 from typing import cast
 
 import msgspec
 
-from tidings.backfills import Backfill, BackfillJob, JobReply
+from tidings.backfills import Backfill, BackfillJob
 from tidings.commit_queue import GroupCommitQueue
-from tidings.errors import NotFound
+from tidings.job_replies import JobReply, no_such_job, number_of
 from tidings.model import CommandResult
 from tidings.ports import Backfills
 from tidings.timeutil import DAY_MS, Clock, rfc3339
 
 MAX_DAYS_BACK = 36_500
 """Days of the longest backfill: a hundred years reach before the first event."""
-_JOB = re.compile(r"backfill-([1-9][0-9]{0,17})\Z")
-"""The id of a job, whose number a store can hold."""
+_PREFIX = "backfill-"
+"""The beginning of the id of a backfill."""
 
 
 class BackfillService:
@@ -35,13 +34,12 @@ class BackfillService:
 
     async def job(self, id: str) -> JobReply:
         """A backfill by the id of its job. Raises NotFound."""
-        match = _JOB.match(id)
-        return await self._read(int(match[1]) if match else 0)
+        return await self._read(number_of(_PREFIX, id))
 
     async def _read(self, number: int) -> JobReply:
         found = await self._store.backfill(number)
         if found is None:
-            raise NotFound("no such job; jobs that ended long ago are forgotten")
+            raise no_such_job()
         return JobReply(_shown(found), found.state == "done")
 
 
@@ -49,7 +47,7 @@ def _shown(job: BackfillJob) -> bytes:
     """The JSON of a backfill."""
     return msgspec.json.encode(
         {
-            "job_id": f"backfill-{job.id}",
+            "job_id": f"{_PREFIX}{job.id}",
             "state": job.state,
             "user_id": job.user,
             "created_count": job.created,

@@ -20,13 +20,6 @@ class Backfill(msgspec.Struct, frozen=True):
     notify: bool = False
 
 
-class JobReply(NamedTuple):
-    """The JSON of a job, and whether it is done."""
-
-    body: bytes
-    done: bool
-
-
 class BackfillJob(NamedTuple):
     """The progress of a backfill. ``user`` is None for all users; ``since`` and ``until`` are the times between which its
     events were created (milliseconds). ``created``: items that feeds gained, ``notified``: items that inboxes gained, or

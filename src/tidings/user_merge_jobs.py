@@ -1,21 +1,18 @@
 """The service of merges: a user id whose data becomes part of another's."""
 
-import re
 from typing import cast
 
 import msgspec
 
-from tidings.backfills import JobReply
 from tidings.commit_queue import GroupCommitQueue
-from tidings.errors import MergeUnderWay, NotFound
+from tidings.errors import MergeUnderWay
+from tidings.job_replies import JobReply, no_such_job, number_of
 from tidings.model import CommandResult
 from tidings.ports import UserMerges
 from tidings.user_merges import MergeCounts, MergeUsers, UserMerge
 
 PREFIX = "merge-"
 """The beginning of the id of a job that merges two users."""
-_JOB = re.compile(PREFIX + r"([1-9][0-9]{0,17})\Z")
-"""The id of a job, whose number a store can hold."""
 
 
 class UserMergeService:
@@ -37,13 +34,12 @@ class UserMergeService:
 
     async def job(self, id: str) -> JobReply:
         """A merge by the id of its job. Raises NotFound."""
-        match = _JOB.match(id)
-        return await self._read(int(match[1]) if match else 0)
+        return await self._read(number_of(PREFIX, id))
 
     async def _read(self, number: int) -> JobReply:
         found = await self._store.user_merge(number)
         if found is None:
-            raise NotFound("no such job; jobs that ended long ago are forgotten")
+            raise no_such_job()
         return _shown(found)
 
 
