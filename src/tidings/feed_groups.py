@@ -1,6 +1,6 @@
 """The read API of groups of similar events, in feeds, activity and topics."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -8,9 +8,9 @@ from msgspec import UNSET, UnsetType
 from tidings.config import Settings
 from tidings.cursors import Cursors
 from tidings.event_json import feed_item
-from tidings.feeds import Reply, activity_items, continuation, join, question_of, reads, trimmed
+from tidings.feeds import Reply, activity_items, continuation, join, question_of, reads, reply_of, trimmed
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf
-from tidings.first_pages import CachedPage, FirstPages
+from tidings.first_pages import FirstPages, MadePage
 from tidings.grouping import FeedGroup, GroupCursor, GroupPage, GroupRule
 from tidings.ids import MAX_KEY, ms_of
 from tidings.model import FeedItem
@@ -73,21 +73,17 @@ class GroupReader:
         for a cursor of another request."""
         if isinstance(what, FeedOf) and cursor is None and not fields and want == EVERYTHING:
             return await self._first_page(what, limit)
-        page, body, following = await self._made(what, want, limit, cursor, fields)
-        return _reply(page.position, body, following, page.partial)
+        return reply_of(await self._made(what, want, limit, cursor, fields))
 
     async def _first_page(self, what: FeedOf, limit: int) -> Reply:
         """The most frequent page, cached like that of the items (``FeedReader``)."""
-        known = self._first_pages.get(what.user, limit)
-        position = (await self._store.head()).position  # before the version
-        version = None if known is None else await self._version(what.user)
-        if known is not None and known.version is not None and known.version == version:
-            return _reply(max(position, known.position), known.body, known.next_cursor)
-        page, body, following = await self._made(what, EVERYTHING, limit, None, ())
-        self._first_pages.keep(
-            what.user, limit, CachedPage(version, body, following, page.position), page.partial
+
+        def make() -> Awaitable[MadePage]:
+            return self._made(what, EVERYTHING, limit, None, ())
+
+        return reply_of(
+            await self._first_pages.current(what.user, limit, self._store.head, self._version, make)
         )
-        return _reply(page.position, body, following, page.partial)
 
     async def _version(self, user: str) -> object:
         """A token of the first page of a feed and of the names in it, None if it may not be cached."""
@@ -102,8 +98,8 @@ class GroupReader:
         limit: int,
         cursor: str | None,
         fields: tuple[str, ...],
-    ) -> tuple[GroupPage, bytes, str | None]:
-        """(the page, its JSON up to its position, the cursor of the next one)."""
+    ) -> MadePage:
+        """The page, ended at PAGE_BYTES."""
         question = question_of("groups", repr(what), want)
         at = self._cursors.read_integers(cursor, question, len(GroupCursor._fields))
         start = self._beginning(what) if at is None else GroupCursor(*at)
@@ -113,7 +109,7 @@ class GroupReader:
         if kept < len(page.groups):
             page = GroupPage(page.groups[:kept], page.groups[kept - 1].next(page.position), page.position)
         following = None if page.next is None else self._cursors.make_integers(page.next, question)
-        return page, head + continuation(following), following
+        return MadePage(head + continuation(following), following, page.position, page.partial)
 
     def _beginning(self, what: FeedOf | ActivityOf) -> GroupCursor | None:
         """The beginning of a first page: for visitors at a position that they may know, else (None) at the end of the
@@ -121,11 +117,6 @@ class GroupReader:
         if isinstance(what, ActivityOf) and what.viewer == VISITOR:
             return GroupCursor(self._public.position, MAX_KEY, MAX_KEY, MAX_KEY)
         return None
-
-
-def _reply(position: int, body: bytes, following: str | None, partial: bool = False) -> Reply:
-    tail = b',"position":%d%b}' % (position, b',"partial":true' if partial else b"")
-    return Reply(body + tail, following, "", position)
 
 
 def _json(

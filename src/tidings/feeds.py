@@ -14,7 +14,7 @@ from tidings.errors import BadParameter, FieldError, NotFound
 from tidings.event_json import activity_item, event_with_targets, feed_item, with_members
 from tidings.events import EventBody
 from tidings.filters import EVERYTHING, ActivityOf, FeedFilter, FeedOf, Since, SinceTime
-from tidings.first_pages import CachedPage, FirstPages
+from tidings.first_pages import FirstPages, MadePage
 from tidings.ids import EventIds, ms_of, ms_of_uuid7
 from tidings.model import FeedItem, Page, UnseenCount
 from tidings.ports import Store
@@ -59,24 +59,18 @@ class FeedReader:
             return await self._first_page(user, limit)
         question = question_of("feed", user, want)
         page = await self._store.feed(user, want, limit, self._cursors.read(cursor, question))
-        return _reply(*self._made(page, question, [feed_item(item) for item in page.items], fields))
+        return reply_of(self._made(page, question, [feed_item(item) for item in page.items], fields))
 
     async def _first_page(self, user: str, limit: int) -> Reply:
-        """The most frequent page. It is cached as long as the version of the feed, read before the page was made, is the
-        same: so a write is seen by the next read."""
-        known = self._first_pages.get(user, limit)
-        # Before the version: a change between the two is then sent again, not left out.
-        position = (await self._store.head()).position
-        version = None if known is None else await self._store.feed_version(user)
-        if known is not None and known.version is not None and known.version == version:
-            # The head may be behind the page: it is known here some time after the commit.
-            position = max(position, known.position)
-            return Reply(known.body + b',"position":%d}' % position, known.next_cursor, "", position)
-        page = await self._store.feed(user, EVERYTHING, limit, None)
-        question = question_of("feed", user, EVERYTHING)
-        page, body, following = self._made(page, question, [feed_item(item) for item in page.items], ())
-        self._first_pages.keep(user, limit, CachedPage(version, body, following, page.position), page.partial)
-        return _reply(page, body, following)
+        """The most frequent page, which is cached."""
+
+        async def make() -> MadePage:
+            page = await self._store.feed(user, EVERYTHING, limit, None)
+            question = question_of("feed", user, EVERYTHING)
+            return self._made(page, question, [feed_item(item) for item in page.items], ())
+
+        store = self._store
+        return reply_of(await self._first_pages.current(user, limit, store.head, store.feed_version, make))
 
     async def activity(
         self,
@@ -96,17 +90,15 @@ class FeedReader:
         if viewer == VISITOR:
             page = page._replace(position=max((position, *(item.position for item in page.items))))
         items = activity_items(page.items, viewer)
-        return _reply(*self._made(page, question, items, fields))
+        return reply_of(self._made(page, question, items, fields))
 
-    def _made(
-        self, page: Page, question: str, items: list[bytes], fields: tuple[str, ...]
-    ) -> tuple[Page, bytes, str | None]:
-        """(the page, ended at PAGE_BYTES; its JSON up to its position; the cursor of the next one)."""
+    def _made(self, page: Page, question: str, items: list[bytes], fields: tuple[str, ...]) -> MadePage:
+        """The page, ended at PAGE_BYTES."""
         head, kept = join(items, fields)
         if kept < len(items):
             page = Page(page.items[:kept], page.items[kept - 1].key, page.position)
         following = None if page.next_key is None else self._cursors.make(page.next_key, question)
-        return page, head + continuation(following), following
+        return MadePage(head + continuation(following), following, page.position, page.partial)
 
     async def new_count(self, what: FeedOf | ActivityOf, want: FeedFilter, since: Since) -> Reply:
         """The number of new items of a feed or of activity. Raises BadParameter."""
@@ -260,9 +252,11 @@ def _words(want: FeedFilter) -> str:
     return str(want)
 
 
-def _reply(page: Page, body: bytes, following: str | None) -> Reply:
+def reply_of(page: MadePage) -> Reply:
+    """A page as it is sent."""
     partial = b',"partial":true' if page.partial else b""
-    return Reply(body + b',"position":%d%b}' % (page.position, partial), following, "", page.position)
+    tail = b',"position":%d%b}' % (page.position, partial)
+    return Reply(page.body + tail, page.next_cursor, "", page.position)
 
 
 def join(items: Sequence[bytes], fields: tuple[str, ...]) -> tuple[bytes, int]:
