@@ -233,6 +233,13 @@ class MemoryFeeds(MemoryExports):
         self._peek(user).feed.undo(one, partial(self._lists_of, user), self._position)
         return self._position
 
+    def _reset_feed(self, user: str) -> None:
+        """Have streams of a user's feed start again: read times changed in a way that is not listed."""
+        marks = self._person(user).feed
+        self._position += 1
+        marks.reset(self._position)
+        marks.forget(self._feed_history)
+
     def _lists_of(self, user: str, key: int) -> Callable[[str | None], bool]:
         """Which lists have an event now: none a retracted one."""
         entry = self._log.get(key)

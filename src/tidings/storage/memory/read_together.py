@@ -60,7 +60,7 @@ class MemoryReadTogether(MemoryFeeds):
             newest = sorted(shown, key=lambda group: -group.unread_seq)
             changed = self._follow_groups(read.user, before, [group.number for group in newest])
         elif changed := bool(inbox.shared):
-            self._reset_feed_of(read.user)
+            self._reset_feed(read.user)
         return outcome._replace(feed=merged or changed)
 
     def _see_inbox(self, seen: MarkAllNotificationsSeen) -> InboxUpdateResult:
@@ -121,14 +121,8 @@ class MemoryReadTogether(MemoryFeeds):
         inbox = self._peek(user).inbox
         if not inbox.shared or inbox.undone == undone:
             return False
-        self._reset_feed_of(user)
+        self._reset_feed(user)
         return True
-
-    def _reset_feed_of(self, user: str) -> None:
-        marks = self._person(user).feed
-        self._position += 1
-        marks.reset(self._position)
-        marks.forget(self._feed_history)
 
     # --- feeds and activity ---------------------------------------------------------------------------------
 

@@ -17,7 +17,6 @@ from tidings.model import (
 )
 from tidings.personal_data import Preferences
 from tidings.storage import anonymize
-from tidings.storage.memory.feed_read_state import FeedReadState
 from tidings.storage.memory.graph import MemoryGraph
 from tidings.storage.memory.inbox import Group, ItemState
 from tidings.storage.memory.state import PendingDelivery
@@ -173,14 +172,9 @@ class MemoryUserMerges(MemoryGraph):
         adopted = target.adopt(dict(read) | own, source.read_alls, self._position + 1)
         self._position += adopted
         if source.clear():
-            self._reset_feed(source)
+            self._reset_feed(user)
         if adopted:
-            self._reset_feed(target)
-
-    def _reset_feed(self, feed: FeedReadState) -> None:
-        self._position += 1
-        feed.reset(self._position)
-        feed.forget(self._feed_history)
+            self._reset_feed(into)
 
     # --- inboxes --------------------------------------------------------------------------------------------
 

@@ -60,6 +60,12 @@ def forget(w: WriteSession, user: int) -> None:
         w.db.execute(sql("set_feed_changes_forgotten"), (forgotten, user))
 
 
+def reset(w: WriteSession, user: int) -> None:
+    """Record that the change which took the last position is not listed: streams that resume from before it start again."""
+    note(w, user, None)
+    w.db.execute(sql("set_feed_read_undone"), (w.position, user))
+
+
 def retracted(w: WriteSession, event: EventRow) -> None:
     """Record the columns that decide in whose feeds a retracted event was."""
     (number,) = w.db.one(sql("last_retraction")) or (0,)

@@ -127,14 +127,8 @@ def _merge_read_alls(w: WriteSession, user: int) -> None:
     w.db.execute(sql("merge_feed_read_alls"), {"user": user, "last": last})
     w.db.execute(sql("set_feed_read_alls_merged"), (last, user))
     w.db.execute(sql("delete_merged_shared_read_alls"), (user, last))
-    reset(w, user)
-
-
-def reset(w: WriteSession, user: int) -> None:
-    """Read times of a feed changed in a way that is not listed: streams that resume from before start again."""
     w.take_position()
-    feed_history.note(w, user, None)
-    w.db.execute(sql("set_feed_read_undone"), (w.position, user))
+    feed_history.reset(w, user)
 
 
 def _undo(
@@ -151,5 +145,6 @@ def _undo(
     count = feed_counts.counted(command, v.user, low)
     if count is None:
         count = feed_counts.count_undo(r, v, read_list, low, up_to, command.position, rows)
-    reset(w, v.user)
+    w.take_position()
+    feed_history.reset(w, v.user)
     return count.items, FeedMarking(undone=command.position)

@@ -55,8 +55,7 @@ def follow_groups(w: WriteSession, r: ReadSnapshot, user: int, rows: Sequence[Ro
     if whole:
         feed_history.note(w, user, at, keys=sorted(keys))
     else:
-        feed_history.note(w, user, None)
-        w.db.execute(sql("set_feed_read_undone"), (made, user))
+        feed_history.reset(w, user)
     feed_history.forget(w, user)
     return True
 
@@ -67,7 +66,7 @@ def reset(w: WriteSession, r: ReadSnapshot, user: int) -> bool:
     if not shared_items.exist(r, user):
         return False
     touched(w, user)
-    w.db.execute(sql("set_feed_read_undone"), (w.take_position(), user))
-    feed_history.note(w, user, None)
+    w.take_position()
+    feed_history.reset(w, user)
     feed_history.forget(w, user)
     return True

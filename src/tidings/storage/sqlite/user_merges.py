@@ -30,7 +30,6 @@ from tidings.model import (
 from tidings.storage.sqlite import (
     broadcast_delivery,
     feed_history,
-    feed_read_state,
     feed_reasons,
     feeds,
     graph,
@@ -383,7 +382,8 @@ def _clear(w: WriteSession, _: ReadSnapshot, m: MergeProgress, budget: int) -> _
     w.db.execute(sql("delete_covered_read_alls"), (m.source, m.last_seq))
     w.db.execute(sql("clear_read_state"), (m.source,))
     for user in (m.source,) * (w.db.changes() > 0) + (m.target,) * (m.made > 0):
-        feed_read_state.reset(w, user)
+        w.take_position()
+        feed_history.reset(w, user)
         feed_history.forget(w, user)
     return m.next_phase(), 1
 
