@@ -41,19 +41,21 @@ def touched(w: WriteSession, user: int) -> None:
 
 def follow_groups(w: WriteSession, r: ReadSnapshot, user: int, rows: Sequence[Row], at: int | None) -> bool:
     """These groups became read at a time, or (None) unread: announce their events; returns whether there are any."""
-    keys, whole = shared_items.events_of(r, user, rows, LISTED_EVENTS)
-    own = own_read_times(r, reader(r, user), positions(r, keys))
-    if at is not None:
-        keys = [key for key in keys if key not in own]
-    if not keys and (whole or not shared_items.exist(r, user)):
+    if not shared_items.exist(r, user):
+        return False
+    shared, whole = shared_items.events_of(r, user, rows, LISTED_EVENTS)
+    events = positions(r, list(shared))
+    own = own_read_times(r, reader(r, user), events)
+    keys = sorted(key for key in shared if at is None or key not in own)
+    if not keys and whole:
         return False
     touched(w, user)
     made = w.take_position()
     if at is None and own:
-        unread = [(user, key, position, made, None) for key, position in positions(r, list(own))]
+        unread = [(user, key, position, made, None) for key, position in events if key in own]
         w.insert("insert_feed_reads", unread)
     if whole:
-        feed_history.note(w, user, at, keys=sorted(keys))
+        feed_history.note(w, user, at, keys=keys)
     else:
         feed_history.reset(w, user)
     feed_history.forget(w, user)

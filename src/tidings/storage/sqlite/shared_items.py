@@ -65,9 +65,9 @@ def undoing(r: ReadSnapshot, user: int, made: int) -> Undoing:
     return Undoing(read_alls, {number: seq for seq, number in rows if number})
 
 
-def events_of(r: ReadSnapshot, user: int, rows: Sequence[Row], most: int) -> tuple[list[int], bool]:
-    """The keys of the shared events of these groups, of each the newest first, among the first ``most`` events of all; and
-    whether these are all."""
+def events_of(r: ReadSnapshot, user: int, rows: Sequence[Row], most: int) -> tuple[dict[int, int], bool]:
+    """The keys of the shared events of these groups, of each the newest first, among the first ``most`` events of all, with
+    the numbers of the groups; and whether these are all."""
     numbers = [row.number for row in rows if row.opened is not None]
     groups = notification_groups.of(r, user, numbers) if numbers else {}
     keys: list[int] = []
@@ -84,7 +84,7 @@ def events_of(r: ReadSnapshot, user: int, rows: Sequence[Row], most: int) -> tup
             whole = False
             break
     shared = groups_of(r, user, keys)
-    return [key for key in keys if key in shared], whole
+    return {key: shared[key] for key in keys if key in shared}, whole
 
 
 def remove(w: WriteSession, user: int, keys: Iterable[int]) -> None:

@@ -109,11 +109,10 @@ def _unread_groups(w: WriteSession, r: ReadSnapshot, user: int, keys: Sequence[i
     rows = [places[n][1] for n in numbers if times.get(n) is not None]
     if not rows:
         return False
-    listed, _ = shared_items.events_of(r, user, rows, LISTED_EVENTS)
+    group, _ = shared_items.events_of(r, user, rows, LISTED_EVENTS)
     marked = set(keys)
-    others = read_together.positions(r, [key for key in listed if key not in marked])
+    others = read_together.positions(r, [key for key in group if key not in marked])
     own = own_read_times(r, read_together.reader(r, user), others)
-    group = shared_items.groups_of(r, user, [key for key, _ in others])
     w.insert(
         "insert_feed_reads",
         [(user, key, at, made, times[group[key]]) for key, at in others if key not in own],
@@ -125,6 +124,8 @@ def _unread_groups(w: WriteSession, r: ReadSnapshot, user: int, keys: Sequence[i
 def _undo(w: WriteSession, r: ReadSnapshot, user: int, made: int) -> bool:
     """Undo what a read-all of the feed changed of the inbox, unless it was changed since."""
     changes = [Change(*row) for row in r.db.all(sql("shared_read_alls"), (user, made))]
+    if not changes:
+        return False
     w.db.execute(sql("delete_shared_read_alls"), (user, made))
     read_alls = [seq for seq, number in changes if not number]
     undone = [inbox.undo_read_all(w, r, user, seq) for seq in read_alls]
