@@ -260,6 +260,10 @@ def _has(w: WriteSession, r: ReadSnapshot, user: int, event: EventRow) -> bool:
 def _insert(w: WriteSession, user: int, arriving: Sequence[tuple[EventRow, NotificationDraft]]) -> None:
     drafts = {i: draft for i, (_, draft) in enumerate(arriving)}
     inbox_insert.insert_notifications(w, {pair(user, i) for i in drafts}, (), drafts)
-    for event, draft in arriving:
-        if not (draft.kind.rule.to_targets and event.has_target(user)):
-            w.db.execute(sql("insert_recipient"), (event.key, user, pack((user,))))
+    recipient = pack((user,))
+    others = [
+        (event.key, user, recipient)
+        for event, draft in arriving
+        if not (draft.kind.rule.to_targets and event.has_target(user))
+    ]
+    w.insert("insert_recipients", others)

@@ -35,6 +35,6 @@ SELECT coalesce(max(id), 0) FROM symbol;
 SELECT topic, from_position, backfill_from_key FROM follow
 WHERE follower=? AND topic>=? AND until_position IS NULL ORDER BY topic LIMIT 1;
 
--- name: insert_recipient
--- A chunk that begins with this user has the user already.
-INSERT OR IGNORE INTO event_recipient_chunk VALUES (?, ?, ?);
+-- name: insert_recipients
+-- A chunk that begins with such a user has the user already.
+INSERT OR IGNORE INTO event_recipient_chunk VALUES {rows};

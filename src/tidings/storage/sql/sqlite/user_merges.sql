@@ -143,9 +143,6 @@ INSERT INTO inbox_group (user, group_number, current_seq, first_event_key, size,
 -- name: insert_members
 INSERT INTO inbox_member (group_id, seq, key, actor) VALUES {rows};
 
--- name: insert_recipients
-INSERT OR IGNORE INTO event_recipient_chunk VALUES {rows};
-
 -- name: add_to_inbox
 INSERT INTO inbox (user, seq, unread, unread_items, unseen) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (user) DO UPDATE SET seq=seq+excluded.seq, unread=unread+excluded.unread,
