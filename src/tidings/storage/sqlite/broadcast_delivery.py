@@ -83,13 +83,13 @@ def deliver_step(w: WriteSession, r: ReadSnapshot, step: DeliverStep, budget: in
     their next request would; reads and writes about ``budget`` rows, and at least the pending broadcasts of one user.
     Returns the last user processed, None after all, and the rows."""
     row = w.db.one(sql("broadcast_to_deliver"), (step.position, w.clock.now()))
-    channels = w.channels.intersection(w.rules.of_verb(w.names.verb_text(row[0])).channels) if row else ()
+    channels = endpoints.numbers_of(w, w.rules.of_verb(w.names.verb_text(row[0])).channels) if row else []
     if not channels:
         return None, 0
     upper, users = _next_users(w, step, budget)
     values = broadcasts.pending_values(r)
     values |= {"after": step.after, "upto": upper, "audience": step.audience, "position": step.position}
-    values["channels"] = w.carray(endpoints.CHANNELS[channel] for channel in channels)
+    values["channels"] = w.carray(channels)
     query = sql("pending_recipients", users=sql(users), pending=sql("broadcast_is_pending"))
     found = [user for (user,) in r.db.execute(query, values)]
     some = _fitting(w, r, found, budget)

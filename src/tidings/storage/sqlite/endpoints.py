@@ -1,6 +1,6 @@
 """Delivery endpoints of users: mail addresses, push subscriptions, URLs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tidings.endpoint_commands import (
@@ -133,15 +133,19 @@ def channel_name(number: int) -> str:
     return _NAMES[number]
 
 
+def numbers_of(w: WriteSession, channels: Iterable[str]) -> list[int]:
+    """The numbers of those of these channels on which deliveries are sent."""
+    return [CHANNELS[channel] for channel in channels if channel in w.channels]
+
+
 def enqueue_deliveries(w: WriteSession) -> None:
     """Enqueue deliveries of the new items (``temp.notified_group``) to the endpoints on the channels of their types.
     Preferences and quiet hours apply when a delivery is due."""
     types = w.db.all(sql("types_of_notified_groups"))
     packed = [
-        number << 3 | CHANNELS[channel]
+        number << 3 | channel
         for (number,) in types
-        for channel in w.rules.rule(w.names.verb_text(number)).channels
-        if channel in w.channels
+        for channel in numbers_of(w, w.rules.rule(w.names.verb_text(number)).channels)
     ]
     if packed:
         w.db.execute(sql("enqueue_deliveries"), {"packed": w.carray(packed), "now": w.clock.now()})
@@ -161,7 +165,7 @@ def snooze_deliveries(
         w.db.execute(sql("release_snoozed"), values)
         return
     w.db.execute(sql("drop_queued"), values)
-    channels = w.channels.intersection(w.rules.rule(w.names.verb_text(type)).channels)
+    channels = numbers_of(w, w.rules.rule(w.names.verb_text(type)).channels)
     if effect == "defer" and channels:
-        numbers = w.carray(CHANNELS[channel] for channel in channels)
-        w.db.execute(sql("defer_snoozed"), values | {"type": type, "until": until, "channels": numbers})
+        more = {"type": type, "until": until, "channels": w.carray(channels)}
+        w.db.execute(sql("defer_snoozed"), values | more)
