@@ -14,6 +14,7 @@ from tidings.ids import MAX_KEY
 from tidings.storage.sqlite import inboxes, notification_groups, shared_items
 from tidings.storage.sqlite.notification_groups import Row
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.relations import blocked_among
 from tidings.storage.sqlite.retract import shrink
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
@@ -102,11 +103,8 @@ def by_blocked(
     many users are blocked; of a group with more actors, the blocked users are looked up."""
     alone = {row.key: row.number for row in rows if row.opened is None}
     by = dict(r.rows(sorted(alone), "actors"))
-    found: dict[int, list[int]] = {}
-    if by:
-        query = sql("blocked_among")
-        hidden = {actor for (actor,) in r.db.execute(query, (user, r.writer.carray(set(by.values()))))}
-        found = {alone[key]: [actor] for key, actor in by.items() if actor in hidden}
+    hidden = blocked_among(r, user, set(by.values()))
+    found = {alone[key]: [actor] for key, actor in by.items() if actor in hidden}
     joined = [row.number for row in rows if row.opened is not None]
     groups = notification_groups.of(r, user, joined) if joined else {}
     many = [number for number, group in groups.items() if group.actors > blocks]

@@ -15,6 +15,7 @@ from tidings.model import Command, MarkFeedRead, UndoMarkFeedRead
 from tidings.storage.sqlite import activity, feeds, inbox_counters, shared_items
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot, TimelineRow
 from tidings.storage.sqlite.read_times import EVERYONES, FEED, READ_ALL_ACTIVITY, covered, lists_with
+from tidings.storage.sqlite.relations import blocked_among
 from tidings.storage.sqlite.shared_items import NOTHING_UNDONE, Undoing
 from tidings.storage.sqlite.statements import sql
 
@@ -194,8 +195,7 @@ def _listed(r: ReadSnapshot, v: feeds.Viewer, read_list: int, events: Sequence[E
     """The number of these events of a list that no block hides; a feed has no others."""
     if read_list == FEED or not events or not v.careful:
         return len(events)
-    actors = r.writer.carray({event.actor for event in events})
-    hidden = {actor for (actor,) in r.db.execute(sql("blocked_among"), (v.user, actors))}
+    hidden = blocked_among(r, v.user, {event.actor for event in events})
     return sum(event.actor not in hidden for event in events)
 
 

@@ -4,7 +4,7 @@ In each transaction a notification leaves one inbox and arrives in the other: it
 a seq of the new inbox, as if it arrived there, and the notification keeps its state. It is closed, so no item joins it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from tidings.inbox_commands import NotificationState
@@ -12,6 +12,7 @@ from tidings.storage.sqlite import notification_groups, notification_state, read
 from tidings.storage.sqlite.notification_groups import GroupCounts, ReadWatermarks, Row
 from tidings.storage.sqlite.notification_state import UnreadNumber
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot, chunks
+from tidings.storage.sqlite.relations import blocked_among
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import pack
 from tidings.storage.sqlite.write_session import WriteSession
@@ -153,15 +154,11 @@ def _loaded(
     return found
 
 
-def _shown(r: ReadSnapshot, target: int, moving: Iterable[_Moving]) -> dict[int, list[_Member]]:
+def _shown(r: ReadSnapshot, target: int, moving: Sequence[_Moving]) -> dict[int, list[_Member]]:
     """By seq the items that the destination may have: no acts of its own, none of users whom a block hides from it, none
     that was retracted."""
-    moving = list(moving)
     actors = {item.actor for one in moving for item in one.items}
-    hidden = {target}
-    if actors:
-        query = sql("blocked_among")
-        hidden |= {actor for (actor,) in r.db.execute(query, (target, r.writer.carray(actors)))}
+    hidden = {target} | blocked_among(r, target, actors)
     return {one.row.seq: [item for item in one.items if item.actor not in hidden] for one in moving}
 
 
