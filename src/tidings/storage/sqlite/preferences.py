@@ -25,7 +25,6 @@ from tidings.storage.sqlite.graph import mute_only
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.relations import BLOCK, MUTE
 from tidings.storage.sqlite.statements import sql
-from tidings.storage.sqlite.symbols import unpack
 from tidings.storage.sqlite.write_session import WriteSession
 
 NO_LIMIT = -1
@@ -123,7 +122,7 @@ def _explain_facts(r: ReadSnapshot, user: str, event_id: str) -> RecipientFacts 
     if number is None:
         return facts
     notification = inboxes.holder(r, number, event.key, event.position)
-    target = number in unpack(event.targets)
+    target = event.has_target(number)
     follower = any(
         broadcasts.is_in(r, number, topic, event.position) for topic in _audiences(r, event, audience)
     )

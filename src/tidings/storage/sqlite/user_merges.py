@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from tidings.backfills import JobState
 from tidings.model import (
     CommandResult,
     Follow,
@@ -92,9 +93,9 @@ def one(r: ReadSnapshot, id: int) -> UserMerge | None:
     if row is None:
         return None
     source, target, ended, counts, dead = row
-    state = "done" if ended else "failed" if dead else "running"
+    state: JobState = "done" if ended else "failed" if dead else "running"
     names = r.names.user_name(source), r.names.user_name(target)
-    return UserMerge(id, *names, state, _decode_counts(counts))  # type: ignore[arg-type]
+    return UserMerge(id, *names, state, _decode_counts(counts))
 
 
 def step(w: WriteSession, r: ReadSnapshot, id: int, budget: int) -> tuple[bool, int]:
