@@ -252,7 +252,7 @@ def _has(w: WriteSession, r: ReadSnapshot, user: int, event: EventRow) -> bool:
     if pending or broadcasts.audience(r, event.position) is not None:
         return True
     numbers = [number for _, number in inboxes.holding(r, (user,), event.key, event.position)]
-    rows = notification_groups.by_number(r, user, numbers) if numbers else {}
+    rows = notification_groups.by_number(r, user, numbers)
     # That of an event which a block removed is a tombstone.
     return any(not row.deleted for _, row in rows.values())
 

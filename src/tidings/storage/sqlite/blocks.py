@@ -86,7 +86,7 @@ def _affordable(
 ) -> tuple[Sequence[Row], int]:
     """The first of these rows whose look-ups fit the budget, at least one if there is one, and their cost."""
     joined = [row.number for row in rows if row.opened is not None]
-    groups = notification_groups.of(r, user, joined) if joined else {}
+    groups = notification_groups.of(r, user, joined)
     cost = 0
     for n, row in enumerate(rows):
         more = 1 + min(groups[row.number].actors, blocks) // LOOK_UPS if row.number in groups else 1
@@ -106,7 +106,7 @@ def by_blocked(
     hidden = blocked_among(r, user, set(by.values()))
     found = {alone[key]: [actor] for key, actor in by.items() if actor in hidden}
     joined = [row.number for row in rows if row.opened is not None]
-    groups = notification_groups.of(r, user, joined) if joined else {}
+    groups = notification_groups.of(r, user, joined)
     many = [number for number, group in groups.items() if group.actors > blocks]
     few = list(groups.keys() - many)
     for name, numbers in (("blocked_members", few), ("members_of_blocks", many)):

@@ -152,8 +152,10 @@ class GroupCounts(NamedTuple):
     actors: int
 
 
-def of(r: ReadSnapshot, user: int, numbers: Iterable[int]) -> dict[int, GroupCounts]:
+def of(r: ReadSnapshot, user: int, numbers: Collection[int]) -> dict[int, GroupCounts]:
     """Those of a user's groups with these numbers that ever had two items."""
+    if not numbers:
+        return {}
     rows = r.db.execute(sql("inbox_groups"), (user, r.writer.carray(numbers)))
     return {number: GroupCounts(*rest) for number, *rest in rows}
 

@@ -69,7 +69,7 @@ def events_of(r: ReadSnapshot, user: int, rows: Sequence[Row], most: int) -> tup
     """The keys of the shared events of these groups, of each the newest first, among the first ``most`` events of all, with
     the numbers of the groups; and whether these are all."""
     numbers = [row.number for row in rows if row.opened is not None]
-    groups = notification_groups.of(r, user, numbers) if numbers else {}
+    groups = notification_groups.of(r, user, numbers)
     keys: list[int] = []
     whole = True
     for row in rows:

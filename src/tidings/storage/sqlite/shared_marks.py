@@ -68,7 +68,7 @@ def _complete(w: WriteSession, r: ReadSnapshot, user: int, rows: Sequence[Row]) 
 
 def _members(r: ReadSnapshot, user: int, rows: Sequence[Row]) -> dict[int, list[int]]:
     """The events of the first of these groups that have so many events at most, by number."""
-    groups = notification_groups.of(r, user, [row.number for row in rows if row.opened is not None] or [0])
+    groups = notification_groups.of(r, user, [row.number for row in rows if row.opened is not None])
     left, keys = CHECKED_EVENTS, {}
     for row in rows:
         group = groups.get(row.number)

@@ -119,7 +119,7 @@ def _next_ones(r: ReadSnapshot, m: MergeProgress, budget: int) -> tuple[list[_Mo
         if len(found) >= limit:
             break
     rows = [found[seq] for seq in sorted(found)[:limit]]
-    groups = notification_groups.of(r, m.source, [row.number for row in rows]) if rows else {}
+    groups = notification_groups.of(r, m.source, [row.number for row in rows])
     some, cost = list[Row](), 0
     for row in rows:
         more = ITEM_ROWS * (groups[row.number].size if row.number in groups else 1)
