@@ -10,6 +10,7 @@ from tidings.inbox_commands import (
     MarkAllNotificationsRead,
     MarkAllNotificationsSeen,
     NotificationCommand,
+    NotificationState,
     RecordAction,
     SetNotificationState,
     Snooze,
@@ -318,6 +319,10 @@ class MemoryInboxes(MemoryDeliveries):
         if effect and (updated or isinstance(mark, SetNotificationState)):
             self._on_snooze(mark.user, group, effect)
         return updated
+
+    def _set_state(self, user: str, number: int, state: NotificationState) -> None:
+        """Set the state of one group, and of nothing else."""
+        self._mark_one(self._peek(user), SetNotificationState(user, (), state), number)
 
     def _is_newest(self, person: UserState, own: Sequence[int], event_id: str) -> bool:
         """Whether the newest event of a notification is this one."""

@@ -9,7 +9,6 @@ from tidings.inbox_commands import (
     MarkAllNotificationsSeen,
     NotificationCommand,
     NotificationState,
-    SetNotificationState,
     UndoMarkAllRead,
 )
 from tidings.model import (
@@ -159,7 +158,6 @@ class MemoryReadTogether(MemoryFeeds):
         """Mark those of these groups read whose shared events are all read; returns the seqs and the numbers."""
         inbox, left = self._peek(user).inbox, bounds.CHECKED_EVENTS
         found: list[tuple[int, int]] = []
-        command = SetNotificationState(user, (), NotificationState.READ)
         for group in groups:
             if inbox.state(group).read_at is not None:
                 continue
@@ -167,7 +165,7 @@ class MemoryReadTogether(MemoryFeeds):
             if left < 0:
                 break
             if self._all_read(inbox, user, group):
-                self._mark_one(self._peek(user), command, group.number)
+                self._set_state(user, group.number, NotificationState.READ)
                 found.append((group.seq, group.number))
         return found
 
@@ -197,7 +195,6 @@ class MemoryReadTogether(MemoryFeeds):
     def _unread_groups(self, user: str, keys: Collection[int], made: int) -> None:
         """Mark those groups unread that had read these events; their other events stay read."""
         inbox, marks = self._peek(user).inbox, self._peek(user).feed
-        command = SetNotificationState(user, (), NotificationState.UNREAD)
         numbers = dict.fromkeys(inbox.shared[key] for key in keys if key in inbox.shared)
         times = {number: inbox.state(inbox.groups[number]).read_at for number in numbers}
         read = [number for number, at in times.items() if at is not None]
@@ -206,15 +203,14 @@ class MemoryReadTogether(MemoryFeeds):
             if key not in keys and self._own_read_at(user, entry) is None:
                 marks.marked[key] = ReadStateChange(made, at, entry.position)
         for number in read:
-            self._mark_one(self._peek(user), command, number)
+            self._set_state(user, number, NotificationState.UNREAD)
 
     def _undo_read_feed(self, user: str, one: FeedReadAll) -> int:
         position = super()._undo_read_feed(user, one)
         inbox = self._peek(user).inbox
-        command = SetNotificationState(user, (), NotificationState.UNREAD)
         for seq, number in self._peek(user).feed.with_inbox.pop(one.made, ()):
             if not number:
                 inbox.undo(seq)
             elif inbox.groups[number].seq == seq:
-                self._mark_one(self._peek(user), command, number)
+                self._set_state(user, number, NotificationState.UNREAD)
         return position

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tidings.ids import ms_of
-from tidings.inbox_commands import NotificationState, SetNotificationState
+from tidings.inbox_commands import NotificationState
 from tidings.model import (
     Follow,
     MaterializeBroadcasts,
@@ -207,12 +207,10 @@ class MemoryUserMerges(MemoryGraph):
 
     def _unite(self, into: str, state: ItemState, held: Mapping[int, Group]) -> None:
         """Mark notifications of the destination read of whose only event the source has read another."""
-        person = self._person(into)
         if state.read_at is not None:
             single = {group.number for group in held.values() if len(group.items) == 1}
-            command = SetNotificationState(into, (), NotificationState.READ)
             for number in sorted(single):
-                self._mark_one(person, command, number)
+                self._set_state(into, number, NotificationState.READ)
 
     def _move_deliveries(self, user: str, into: str, numbers: Mapping[int, int]) -> None:
         queued = {(one.user, one.endpoint, one.number) for one in self._waiting()}
