@@ -4,7 +4,15 @@ import { type PageEvent, sleep } from "./runtime.js";
 import type { DrainFrame } from "./schemas.js";
 import type { ServerEvent } from "./sse.js";
 import { type Store, Value } from "./store.js";
-import { Ended, type Receive, receivePolls, receiveSocket, receiveStream, type TransportName } from "./transports.js";
+import {
+  Ended,
+  type Receive,
+  type Receiver,
+  receivePolls,
+  receiveSocket,
+  receiveStream,
+  type TransportName,
+} from "./transports.js";
 
 /** The state of the connection, as an application may show it. */
 export interface ConnectionState {
@@ -49,7 +57,7 @@ const SHORTEST_WAIT_MS = 100;
 const HEALTHY_MS = 60_000;
 /** Milliseconds for which a page may be hidden with an open connection: users switch between tabs. */
 const HIDDEN_MS = 30_000;
-/** Milliseconds between two lists: normally, after the user was active, and after nothing changed for long. */
+/** Milliseconds between two lists: normally, after the user was active, and after no other transport has worked for long. */
 const LIST_MS = { normal: 30_000, active: 10_000, idle: 60_000 };
 const IDLE_AFTER_MS = 300_000;
 
@@ -61,7 +69,9 @@ const CLIMB = new Ended("a better transport is tried", 0, true);
 const RESTART = new Ended("the connection is opened anew", 0, true);
 const PAUSE = new Ended("the page is hidden", 0, true);
 
-const RECEIVERS: Readonly<Record<Exclude<TransportName, "list">, Receive>> = {
+type Streaming = Exclude<TransportName, "list">;
+
+const RECEIVERS: Readonly<Record<Streaming, Receive>> = {
   stream: receiveStream,
   websocket: receiveSocket,
   poll: receivePolls,
@@ -75,6 +85,8 @@ export class Connection implements Store<ConnectionState> {
   private waking: AbortController | undefined;
   private retryMs = FIRST_WAIT_MS;
   private failures = 0;
+  /** When the first list was fetched since another transport worked. */
+  private listsSince: number | undefined;
   private left = false;
 
   constructor(
@@ -174,64 +186,66 @@ export class Connection implements Store<ConnectionState> {
     const attempt = new AbortController();
     this.attempt = attempt;
     const leave = (): void => attempt.abort(PAUSE);
-    const silent = (): void => attempt.abort(new Ended("the server sends nothing"));
     signal.addEventListener("abort", leave);
     let greetedAt: number | undefined;
-    let cancelSilence = runtime.after(HELLO_MS, silent);
     const cancelClimb = Number.isFinite(climbAt)
       ? runtime.after(Math.max(0, climbAt - runtime.now()), () => attempt.abort(CLIMB))
       : (): void => undefined;
-    const alive = (): void => {
-      cancelSilence();
-      cancelSilence = runtime.after(SILENCE_MS, silent);
+    const greet = (): void => {
+      greetedAt ??= runtime.now();
+      this.state.set({ status: LIVE.has(transport) ? "live" : "polling", transport });
     };
     if (this.get().status !== "polling") this.state.set({ status: "connecting", transport });
     try {
-      const greet = (): void => {
-        greetedAt ??= runtime.now();
-        this.state.set({ status: LIVE.has(transport) ? "live" : "polling", transport });
-      };
-      if (transport === "list") await this.lists(alive, greet, attempt.signal);
-      else {
-        await RECEIVERS[transport](
-          this.requests,
-          this.sink.query(),
-          {
-            alive,
-            retry: (ms) => (this.retryMs = ms),
-            frame: async (event) => {
-              if (event.event === "hello") greet();
-              await this.sink.frame(event);
-              if (event.event === "drain") throw drained(event);
-            },
-          },
-          attempt.signal,
-        );
-      }
-      throw new Ended("the connection ended");
+      return await (transport === "list" ? this.lists(greet, attempt.signal) : this.frames(transport, greet, attempt));
     } catch (error) {
       if (greetedAt !== undefined && runtime.now() - greetedAt >= HEALTHY_MS) this.failures = 0;
       return { greeted: greetedAt !== undefined, ended: endOf(error, attempt.signal) };
     } finally {
-      cancelSilence();
       cancelClimb();
       signal.removeEventListener("abort", leave);
       attempt.abort();
     }
   }
 
-  /** The last resort: the lists, which the server answers with 304 while nothing has changed. */
-  private async lists(alive: () => void, greet: () => void, signal: AbortSignal): Promise<void> {
+  /** Receive frames until the transport ends, or the server sends nothing any more. */
+  private async frames(transport: Streaming, greet: () => void, attempt: AbortController): Promise<never> {
     const { runtime } = this.requests;
-    const since = runtime.now();
-    while (!signal.aborted) {
+    const silent = (): void => attempt.abort(new Ended("the server sends nothing"));
+    let cancelSilence = runtime.after(HELLO_MS, silent);
+    const receiver: Receiver = {
+      alive: () => {
+        cancelSilence();
+        cancelSilence = runtime.after(SILENCE_MS, silent);
+      },
+      retry: (ms) => (this.retryMs = ms),
+      frame: async (event) => {
+        if (event.event === "hello") {
+          this.listsSince = undefined;
+          greet();
+        }
+        await this.sink.frame(event);
+        if (event.event === "drain") throw drained(event);
+      },
+    };
+    try {
+      return await RECEIVERS[transport](this.requests, this.sink.query(), receiver, attempt.signal);
+    } finally {
+      cancelSilence();
+    }
+  }
+
+  /** The last resort: the lists, which the server answers with 304 while nothing has changed. */
+  private async lists(greet: () => void, signal: AbortSignal): Promise<never> {
+    const { runtime } = this.requests;
+    this.listsSince ??= runtime.now();
+    for (;;) {
       await this.sink.poll();
-      alive();
+      signal.throwIfAborted();
       greet();
-      const idle = runtime.now() - since > IDLE_AFTER_MS;
-      const ms = this.sink.active() ? LIST_MS.active : idle ? LIST_MS.idle : LIST_MS.normal;
-      await sleep(runtime, ms, signal);
-      alive();
+      const idle = runtime.now() - this.listsSince > IDLE_AFTER_MS;
+      await sleep(runtime, this.sink.active() ? LIST_MS.active : idle ? LIST_MS.idle : LIST_MS.normal, signal);
+      signal.throwIfAborted();
     }
   }
 

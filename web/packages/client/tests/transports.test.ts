@@ -67,6 +67,32 @@ describe("the connection", () => {
     expect(asked.filter((one) => one.path === "notifications").length).toBeLessThan(8);
   });
 
+  test.each([
+    ["blocked", undefined],
+    ["not wanted", ["list"] as const],
+  ])("fetches lists each minute after five minutes in which the others are %s", async (_, transports) => {
+    client.stop();
+    blocked = ["stream", "poll"];
+    client = new TidingsClient({ runtime, url: "http://tidings.test", ...(transports && { transports }) });
+    client.start();
+    await time.run(400_000);
+    client.connectionState.subscribe(() => states.push(client.connectionState.get()));
+    asked = [];
+    states = [];
+    await time.run(200_000);
+    expect(gaps("notifications")).toEqual([60, 60]);
+    expect(states.filter((state) => state.error !== undefined)).toEqual([]);
+  });
+
+  test("stays stopped when a list arrives afterwards", async () => {
+    const lists = new TidingsClient({ runtime, url: "http://tidings.test", transports: ["list"] });
+    lists.start();
+    await time.run(5);
+    lists.stop();
+    await time.run(1_000);
+    expect(lists.connectionState.get()).toEqual({ status: "stopped" });
+  });
+
   test("shows by lists what changed without a seq", async () => {
     server.notify("thing", "a");
     await time.run(1_000);
