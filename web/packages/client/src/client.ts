@@ -79,7 +79,6 @@ export class TidingsClient {
   private started = false;
   private activeUntil = 0;
   private cancelStore: (() => void) | undefined;
-  private cancelLacking: (() => void) | undefined;
 
   constructor(private readonly options: ClientOptions = {}) {
     this.runtime = options.runtime ?? browser;
@@ -314,10 +313,9 @@ export class TidingsClient {
   /** A change was confirmed that no frame has brought yet: after a while its list is fetched. */
   private lacking(still: () => boolean): void {
     this.active();
-    this.cancelLacking?.();
     const ms = this.shown.get().status === "live" ? LACKING_MS : 0;
-    this.cancelLacking = this.runtime.after(ms, () => {
-      if (still()) this.background(this.refetch());
+    this.runtime.after(ms, () => {
+      if (still() && !this.ending.signal.aborted) this.background(this.refetch());
     });
   }
 

@@ -7,6 +7,8 @@ let time: VirtualTime;
 let server: SimulatedServer;
 let client: TidingsClient;
 let sent: { method: string; path: string; body: unknown }[];
+/** The paths of all lists that were fetched. */
+let fetched: string[];
 /** The response to a change instead of the server's. */
 let refusal: (() => Response) | undefined;
 
@@ -19,11 +21,15 @@ const ids = (): string[] => client.inbox.get().items.map((item) => item.id);
 beforeEach(async () => {
   time = new VirtualTime();
   sent = [];
+  fetched = [];
   refusal = undefined;
   server = new SimulatedServer(time, { delay: () => 50, fails: () => undefined });
   for (let n = 0; n < 60; n += 1) server.notify(`thing-${n}`, n % 2 ? "odd" : "even");
   const runtime = new SimulatedRuntime(time, seeded(1), async (url, init) => {
-    if (init.method === "GET") return server.fetch(url, init);
+    if (init.method === "GET") {
+      fetched.push(new URL(url).pathname);
+      return server.fetch(url, init);
+    }
     sent.push({ method: String(init.method), path: new URL(url).pathname, body: JSON.parse(String(init.body)) });
     expect(init.keepalive).toBe(true);
     return refusal?.() ?? server.fetch(url, init);
@@ -80,6 +86,22 @@ describe("a mark", () => {
     expect(await refused).toMatchObject({ status: 503, retryAfterMs: 2_000 });
     expect(sent).toHaveLength(3);
     expect(client.inbox.get().items).toHaveLength(20);
+  });
+
+  test("of one list that no frame brings is fetched, while another list gets its own", async () => {
+    const feed = client.feed();
+    feed.subscribe(() => undefined);
+    await time.run(1_000);
+    fetched = [];
+    refusal = () => Response.json({ updated: 1, position: 7 });
+    void feed.markRead("1");
+    await time.run(500);
+    refusal = () => Response.json({ updated: 1, seq: server.seq + 1 });
+    void client.inbox.markRead(ids()[0] as string);
+    await time.run(500);
+    server.notify("thing", "a");
+    await time.run(4_000);
+    expect(fetched).toContain("/v1/feed");
   });
 
   test("of another device does not undo one that is on its way", async () => {

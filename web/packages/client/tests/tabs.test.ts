@@ -202,4 +202,15 @@ describe("the tabs of a browser", () => {
     expect(browser.items.getItem("tidings:http://tidings.test:u")).toBeNull();
     expect(messages(client)).toEqual([]);
   });
+
+  test("stay signed out when the response to a mark arrives afterwards", async () => {
+    const { client } = tabs[2] as { client: TidingsClient };
+    server.notify("thing", "a");
+    await time.run(1_000);
+    void client.inbox.markRead(client.inbox.get().items[0]?.id as string);
+    client.signOut();
+    await time.run(10_000);
+    expect(server.page(1).unread_count).toBe(0);
+    expect(client.inbox.get()).toMatchObject({ status: "empty", items: [], unread_count: 0 });
+  });
 });
