@@ -42,9 +42,9 @@ export interface Sink {
 /** Consecutive attempts that end before the first frame, after which the next transport is tried. */
 const FAILURES = 3;
 /** Milliseconds after which the best transport is tried again, while another one is in use. */
-const CLIMB_MS = 60_000;
+const UPGRADE_MS = 60_000;
 /** The same for the first time: perhaps the whole server was away, and all transports with it. */
-const FIRST_CLIMB_MS = 5_000;
+const FIRST_UPGRADE_MS = 5_000;
 /** Milliseconds to the first frame, which a server sends within 100 ms. */
 const HELLO_MS = 10_000;
 /** Milliseconds of silence after which a connection is dead: two and a half heartbeats of 20 s. */
@@ -65,7 +65,7 @@ const IDLE_AFTER_MS = 300_000;
 const LIVE: ReadonlySet<TransportName> = new Set(["stream", "websocket"]);
 
 /** Ends that the client itself decides on. */
-const CLIMB = new Ended("a better transport is tried", 0, true);
+const UPGRADE = new Ended("a better transport is tried", 0, true);
 const RESTART = new Ended("the connection is opened anew", 0, true);
 const PAUSE = new Ended("the page is hidden", 0, true);
 
@@ -129,68 +129,61 @@ export class Connection implements Store<ConnectionState> {
   }
 
   private onPageEvent(event: PageEvent, signal: AbortSignal): void {
-    if (event === "hidden") this.requests.runtime.after(HIDDEN_MS, () => signal.aborted || this.pauseIf(!this.shown));
-    else {
-      this.left = event === "leave"; // an open connection would keep the page out of the cache for "back"
-      this.pauseIf(this.left);
-      if (!this.left) this.waking?.abort();
+    if (event === "hidden") {
+      this.requests.runtime.after(HIDDEN_MS, () => {
+        if (!signal.aborted && !this.shown) this.attempt?.abort(PAUSE);
+      });
+      return;
     }
+    this.left = event === "leave"; // an open connection would keep the page out of the cache for "back"
+    if (this.left) this.attempt?.abort(PAUSE);
+    else this.waking?.abort();
   }
 
   private get shown(): boolean {
     return !this.left && this.requests.runtime.visible();
   }
 
-  private pauseIf(leaving: boolean): void {
-    if (leaving) this.attempt?.abort(PAUSE);
-  }
-
+  /** Transports have levels: 0 is the best one. A fallback goes to the next level, an upgrade to the best one. */
   private async run(signal: AbortSignal): Promise<void> {
-    let rung = 0; // of the transports
-    let lowest = 0; // the rung that worked
-    let refused = 0; // attempts without a first frame, on this rung
-    let climbAt = Number.POSITIVE_INFINITY;
-    let falls = 0;
+    let level = 0;
+    let working = 0; // the level to fall back to when an upgrade fails
+    let refused = 0; // consecutive attempts without a first frame, on this level
+    let upgradeAt: number | undefined;
     while (!signal.aborted) {
       if (!this.shown) {
         this.state.set({ status: "paused" });
-        await this.wait(Number.POSITIVE_INFINITY, signal);
+        await this.wait();
         continue;
       }
-      const { greeted, ended } = await this.receive(rung, rung ? climbAt : Number.POSITIVE_INFINITY, signal);
-      if (signal.aborted) return;
-      if (this.refusedForGood(ended)) return;
-      if (ended === CLIMB) {
-        rung = 0;
-        refused = FAILURES - 1; // one more failure, and the rung that worked is used again
+      const { greeted, ended } = await this.receive(this.transports[level] ?? "list", upgradeAt);
+      if (signal.aborted || this.refusedForGood(ended)) return;
+      if (ended === UPGRADE) {
+        level = 0;
+        refused = FAILURES - 1; // one more failure, and the level that worked is used again
+        upgradeAt = undefined;
         continue;
       }
       refused = greeted ? 0 : refused + Number(!ended.planned);
-      if (refused >= FAILURES && rung < this.transports.length - 1) {
-        rung = Math.max(rung + 1, lowest);
-        lowest = rung;
+      if (refused >= FAILURES && level < this.transports.length - 1) {
+        upgradeAt = this.requests.runtime.now() + (working ? UPGRADE_MS : FIRST_UPGRADE_MS);
+        level = working = Math.max(level + 1, working);
         refused = 0;
-        falls += 1;
-        climbAt = this.requests.runtime.now() + (falls > 1 ? CLIMB_MS : FIRST_CLIMB_MS);
         continue;
       }
-      if (greeted && rung === 0) lowest = falls = 0;
-      if (ended !== RESTART && ended !== PAUSE) await this.pauseAfter(ended, signal);
+      if (greeted && level === 0) working = 0;
+      if (ended !== RESTART && ended !== PAUSE) await this.pauseAfter(ended);
     }
   }
 
-  /** Receive by one transport until it ends, or until `climbAt`. */
-  private async receive(rung: number, climbAt: number, signal: AbortSignal): Promise<{ greeted: boolean; ended: Ended }> {
+  /** Receive by one transport until it ends, or until `upgradeAt`. */
+  private async receive(transport: TransportName, upgradeAt?: number): Promise<{ greeted: boolean; ended: Ended }> {
     const { runtime } = this.requests;
-    const transport = this.transports[rung] ?? "list";
     const attempt = new AbortController();
     this.attempt = attempt;
-    const leave = (): void => attempt.abort(PAUSE);
-    signal.addEventListener("abort", leave);
     let greetedAt: number | undefined;
-    const cancelClimb = Number.isFinite(climbAt)
-      ? runtime.after(Math.max(0, climbAt - runtime.now()), () => attempt.abort(CLIMB))
-      : (): void => undefined;
+    const cancelUpgrade =
+      upgradeAt === undefined ? undefined : runtime.after(upgradeAt - runtime.now(), () => attempt.abort(UPGRADE));
     const greet = (): void => {
       greetedAt ??= runtime.now();
       this.state.set({ status: LIVE.has(transport) ? "live" : "polling", transport });
@@ -202,8 +195,7 @@ export class Connection implements Store<ConnectionState> {
       if (greetedAt !== undefined && runtime.now() - greetedAt >= HEALTHY_MS) this.failures = 0;
       return { greeted: greetedAt !== undefined, ended: endOf(error, attempt.signal) };
     } finally {
-      cancelClimb();
-      signal.removeEventListener("abort", leave);
+      cancelUpgrade?.();
       attempt.abort();
     }
   }
@@ -256,24 +248,21 @@ export class Connection implements Store<ConnectionState> {
     return true;
   }
 
-  private async pauseAfter(ended: Ended, signal: AbortSignal): Promise<void> {
+  private async pauseAfter(ended: Ended): Promise<void> {
     const { runtime } = this.requests;
     if (!ended.planned) this.failures += 1;
     const bound = Math.min(LONGEST_WAIT_MS, this.retryMs * 2 ** Math.max(0, this.failures - 1));
     const ms = ended.retryMs ?? Math.max(SHORTEST_WAIT_MS, runtime.random() * bound);
     this.state.set({ status: "waiting", error: ended.why, retryAt: runtime.now() + ms });
-    await this.wait(ms, signal);
+    await this.wait(ms);
   }
 
-  /** Wait so long, or until the page is shown or the network is back. */
-  private async wait(ms: number, signal: AbortSignal): Promise<void> {
+  /** Wait so long, or for ever, but no longer than until the page is shown or the network is back. */
+  private async wait(ms?: number): Promise<void> {
     const waking = new AbortController();
     this.waking = waking;
-    const leave = (): void => waking.abort();
-    signal.addEventListener("abort", leave);
-    if (Number.isFinite(ms)) await sleep(this.requests.runtime, ms, waking.signal);
-    else await new Promise<void>((resolve) => waking.signal.addEventListener("abort", () => resolve()));
-    signal.removeEventListener("abort", leave);
+    if (ms !== undefined) await sleep(this.requests.runtime, ms, waking.signal);
+    else await new Promise((resolve) => waking.signal.addEventListener("abort", resolve));
   }
 }
 

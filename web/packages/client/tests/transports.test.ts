@@ -36,7 +36,7 @@ beforeEach(() => {
 });
 
 describe("the connection", () => {
-  test("falls to polls after three streams that fail, and returns when they pass again", async () => {
+  test("falls back to polls after three streams that fail, and returns when they pass again", async () => {
     await time.run(1_000);
     blocked = ["stream"];
     server.cut();
@@ -51,7 +51,7 @@ describe("the connection", () => {
     expect(client.connectionState.get()).toEqual({ status: "live", transport: "stream" });
   });
 
-  test("falls to lists where polls fail too, every 30 seconds, and every 10 after the user was active", async () => {
+  test("falls back to lists where polls fail too, every 30 seconds, and every 10 after the user was active", async () => {
     await time.run(1_000);
     blocked = ["stream", "poll"];
     server.cut();
