@@ -1,23 +1,13 @@
 import { Connection, type ConnectionState } from "./connection.js";
-import { Feed, keyOf } from "./feed.js";
-import type { FeedState } from "./feed-state.js";
-import type { EventFilter, EventItem, EventList } from "./filters.js";
-import { Inbox } from "./inbox.js";
-import type { Change, InboxState } from "./inbox-state.js";
-import type { ListContext } from "./live-list.js";
+import type { Feed } from "./feed.js";
+import type { EventFilter, EventList } from "./filters.js";
+import { FirstPaint } from "./first-paint.js";
+import type { Inbox } from "./inbox.js";
+import { type ArrivalListener, Lists } from "./lists.js";
 import { type Query, type RequestOptions, Requests, type Sent } from "./requests.js";
-import { browser, type PageEvent, type Runtime, sleep } from "./runtime.js";
-import type {
-  FeedReadFrame,
-  HeartbeatFrame,
-  HelloFrame,
-  ReadFrame,
-  ResetFrame,
-  RetractedFrame,
-  SeenFrame,
-} from "./schemas.js";
+import { browser, type PageEvent, type Runtime } from "./runtime.js";
 import type { ServerEvent } from "./sse.js";
-import { guarded, type Store, Value } from "./store.js";
+import { type Store, Value } from "./store.js";
 import { type Message, Tabs } from "./tabs.js";
 import type { TransportName } from "./transports.js";
 import { REPEAT_MS, type Want, Wants } from "./wants.js";
@@ -35,25 +25,8 @@ export interface ClientOptions extends RequestOptions {
   runtime?: Runtime;
 }
 
-/** A notification that has just arrived or changed, for toasts and sounds. */
-export type ArrivalListener = (change: Change) => void;
-
-interface Stored {
-  readonly version: number;
-  readonly inbox: InboxState;
-  readonly feeds: Readonly<Record<string, FeedState>>;
-}
-
-/** The form of what is stored; a state of another form is ignored. */
-const STORED_VERSION = 1;
-/** Items of each list that are stored: a first paint. */
-const STORED_ITEMS = 20;
-/** Milliseconds between a change and its storage. */
-const STORE_MS = 1_000;
 /** Milliseconds for which a stream may take to bring a confirmed change, before the list is fetched. */
-const LACKING_MS = 3_000;
-/** The longest wait after a reset that a server can ask for. */
-const LONGEST_SPREAD_MS = 30_000;
+const FRAME_MS = 3_000;
 /** Milliseconds for which the user counts as active after doing something. */
 const ACTIVE_MS = 60_000;
 
@@ -62,58 +35,56 @@ export class TidingsClient {
   readonly inbox: Inbox;
   private readonly requests: Requests;
   private readonly runtime: Runtime;
-  private readonly context: ListContext;
-  private readonly feeds = new Map<string, Feed>();
+  private readonly lists: Lists;
+  private readonly firstPaint: FirstPaint;
   private readonly connection: Connection;
   private readonly shown = new Value<ConnectionState>({ status: "stopped" });
   private readonly tabs: Tabs;
-  private readonly name: string | undefined;
   private readonly tab: string;
   private readonly wants = new Wants();
-  /** Which leader was told when what this tab wants. */
-  private toldLeader = { leader: "", at: 0 };
-  private readonly arrivals = new Set<ArrivalListener>();
+  /** The leader that this tab last sent its want, and when. */
+  private wantSent = { leader: "", at: 0 };
   private readonly ending = new AbortController();
   private cursor = "";
-  private stored: Stored | undefined;
   private started = false;
   private activeUntil = 0;
-  private cancelStore: (() => void) | undefined;
 
   constructor(private readonly options: ClientOptions = {}) {
     this.runtime = options.runtime ?? browser;
     this.requests = new Requests(this.runtime, options);
     this.tab = this.runtime.random().toString(36).slice(2);
     // Two users, or two servers, never share a name: it begins with their address.
-    this.name = options.user === undefined ? undefined : `tidings:${options.url ?? ""}:${options.user}`;
-    this.context = {
-      requests: this.requests,
-      signal: this.ending.signal,
-      lacking: (missing) => this.lacking(missing),
-    };
-    this.inbox = new Inbox(this.context);
+    const name = options.user === undefined ? undefined : `tidings:${options.url ?? ""}:${options.user}`;
+    this.lists = new Lists(
+      { requests: this.requests, signal: this.ending.signal, refetchIf: (missing) => this.refetchIf(missing) },
+      (feed, inUse) => this.used(feed, inUse),
+    );
+    this.inbox = this.lists.inbox;
+    this.firstPaint = new FirstPaint(this.runtime, options.cache === false ? undefined : name, this.lists);
     this.connection = new Connection(this.requests, options.transports ?? ["stream", "poll", "list"], {
       query: () => this.query(),
-      frame: (event) => this.received(event),
+      frame: (event) => this.frameReceived(event),
       poll: () => this.poll(),
       active: () => this.runtime.now() < this.activeUntil,
     });
-    this.tabs = new Tabs(this.runtime, options.shareTabs === false ? undefined : this.name, {
+    this.tabs = new Tabs(this.runtime, options.shareTabs === false ? undefined : name, {
       lead: () => this.connection.start(),
       resign: () => this.resigned(),
       others: () => this.wants.visible(this.runtime.now()),
-      heard: (message) => this.heard(message),
-      signOfLife: () => this.tabs.post({ kind: "state", leader: this.tab, state: this.connection.get() }),
+      received: (message) => this.messageReceived(message),
+      heartbeat: () => this.tabs.post({ kind: "state", leader: this.tab, state: this.connection.get() }),
     });
     this.connection.subscribe(() => this.connectionChanged());
-    this.inbox.subscribe(() => this.storeSoon());
+    this.inbox.subscribe(() => {
+      if (!this.ending.signal.aborted) this.firstPaint.changed();
+    });
   }
 
   /** Show what is stored, fetch the lists, and keep them current until {@link stop}. */
   start(): void {
     if (this.started) return;
     this.started = true;
-    this.restore();
+    this.firstPaint.restore();
     this.background(this.inbox.poll());
     this.ending.signal.addEventListener(
       "abort",
@@ -158,21 +129,12 @@ export class TidingsClient {
 
   /** A list of events. Equal lists with equal filters are one object; it is kept current while somebody subscribes to it. */
   feed(list: EventList = "feed", filter: EventFilter = {}): Feed {
-    const key = keyOf(list, filter);
-    let feed = this.feeds.get(key);
-    if (!feed) {
-      feed = new Feed(this.context, list, filter, (one, inUse) => this.used(one, inUse));
-      this.feeds.set(key, feed);
-      const stored = this.stored?.feeds[key];
-      if (stored) feed.restore(stored);
-    }
-    return feed;
+    return this.lists.feed(list, filter);
   }
 
   /** Call `listener` for each notification that arrives while the page is open. */
   onArrival(listener: ArrivalListener): () => void {
-    this.arrivals.add(listener);
-    return () => this.arrivals.delete(listener);
+    return this.lists.onArrival(listener);
   }
 
   /** A request of any route: preferences, follows, trends. The JSON of the response, or RequestError. */
@@ -195,15 +157,7 @@ export class TidingsClient {
   }
 
   private ownWant(): Want {
-    const include = ["notifications"];
-    const topics: string[] = [];
-    for (const feed of this.feeds.values()) {
-      if (!feed.inUse) continue;
-      if (feed.list === "feed") include.push("activity");
-      else if (feed.list === "activity") include.push("activity:all");
-      else topics.push(feed.list.topic.replace(/[\\,]/g, "\\$&"));
-    }
-    return { include, topics, visible: this.runtime.visible() };
+    return { ...this.lists.wanted(), visible: this.runtime.visible() };
   }
 
   private used(feed: Feed, inUse: boolean): void {
@@ -223,21 +177,20 @@ export class TidingsClient {
     this.tabs.post({ kind: "want", tab: this.tab, want });
   }
 
-  private heard(message: Message): void {
+  private messageReceived(message: Message): void {
     if (message.kind === "signed-out") this.forget();
     else if (message.kind === "want") this.wanted(message.tab, message.want);
     else if (this.tabs.leads) return;
-    else if (message.kind === "state") this.heardLeader(message.leader, message.state);
+    else if (message.kind === "state") this.leaderState(message.leader, message.state);
     else if (message.kind === "poll") this.background(this.poll());
-    else this.background(Promise.resolve(this.applied(message.frame)));
+    else this.background(this.apply(message.frame));
   }
 
-  private heardLeader(leader: string, state: ConnectionState): void {
+  private leaderState(leader: string, state: ConnectionState): void {
     this.shown.set(state);
     const now = this.runtime.now();
-    const { toldLeader } = this;
-    if (toldLeader.leader === leader && now < toldLeader.at + REPEAT_MS) return;
-    this.toldLeader = { leader, at: now };
+    if (this.wantSent.leader === leader && now < this.wantSent.at + REPEAT_MS) return;
+    this.wantSent = { leader, at: now };
     this.postWant();
   }
 
@@ -248,46 +201,21 @@ export class TidingsClient {
     if (this.tabs.leads && (before.include !== after.include || before.topic !== after.topic)) this.connection.restart();
   }
 
-  private async received(event: ServerEvent): Promise<void> {
+  private async frameReceived(event: ServerEvent): Promise<void> {
     this.tabs.post({ kind: "frame", frame: event });
-    await this.applied(event);
+    await this.apply(event);
     // Not before: if a refetch fails, the next connection begins where this one did.
     if (event.id) this.cursor = event.id;
   }
 
   private async poll(): Promise<void> {
     if (this.tabs.leads) this.tabs.post({ kind: "poll" });
-    await Promise.all([this.inbox.poll(), ...this.inUse().map((feed) => feed.refetch())]);
+    await this.lists.poll();
   }
 
-  private inUse(): Feed[] {
-    return [...this.feeds.values()].filter((feed) => feed.inUse);
-  }
-
-  private refetch(): Promise<unknown> {
-    return Promise.all([this.inbox.refetch(), ...this.inUse().map((feed) => feed.refetch())]);
-  }
-
-  /** Apply a frame; one of a newer server that this client does not know is ignored. */
-  private async applied({ event, data }: ServerEvent): Promise<void> {
-    const parsed: unknown = JSON.parse(data);
-    for (const feed of this.inUse()) appliedTo(feed, event, parsed);
-    if (event === "read") this.inbox.read(parsed as ReadFrame);
-    else if (event === "seen") this.inbox.seen(parsed as SeenFrame);
-    else if (event === "hello") await this.greeted(parsed as HelloFrame);
-    else if (event === "reset") await this.restarted(parsed as ResetFrame);
-    else if (event === "heartbeat") await this.beat(parsed as HeartbeatFrame);
-    else if (event === "reauth") this.renew();
-    else if (event === "notification") {
-      this.inbox.changed(parsed as Change);
-      for (const listener of this.arrivals) guarded(() => listener(parsed as Change));
-    }
-  }
-
-  /** After a reset of many clients at once, each waits for its own time before it fetches. */
-  private async restarted({ after_ms: ms = 0 }: ResetFrame): Promise<void> {
-    if (ms) await sleep(this.runtime, Math.min(ms, LONGEST_SPREAD_MS), this.ending.signal);
-    await this.refetch();
+  private async apply(event: ServerEvent): Promise<void> {
+    if (event.event === "reauth") this.renew();
+    else await this.lists.apply(event);
   }
 
   private renew(): void {
@@ -296,26 +224,12 @@ export class TidingsClient {
     if (this.tabs.leads) this.connection.restart();
   }
 
-  private async greeted(hello: HelloFrame): Promise<void> {
-    const { seq, unread_count, unread_items, unseen_count } = hello;
-    if (seq === undefined) return;
-    // Without a cursor the stream begins here: what the lists have from before is fetched.
-    const behind = this.inbox.snapshot.seq < seq || this.inUse().some((feed) => feed.snapshot.position < hello.position);
-    if (!hello.resumed && behind) await this.refetch();
-    if (unread_count === undefined || unread_items === undefined || unseen_count === undefined) return;
-    this.inbox.counted({ seq, unread_count, unread_items, unseen_count });
-  }
-
-  private async beat({ seq }: HeartbeatFrame): Promise<void> {
-    if (seq > this.inbox.snapshot.seq) await this.inbox.refetch(); // a frame is missing
-  }
-
-  /** A change was confirmed that no frame has brought yet: after a while its list is fetched. */
-  private lacking(still: () => boolean): void {
+  /** A change was confirmed that no frame has brought yet: after a while the lists are fetched. */
+  private refetchIf(missing: () => boolean): void {
     this.active();
-    const ms = this.shown.get().status === "live" ? LACKING_MS : 0;
+    const ms = this.shown.get().status === "live" ? FRAME_MS : 0;
     this.runtime.after(ms, () => {
-      if (still() && !this.ending.signal.aborted) this.background(this.refetch());
+      if (missing() && !this.ending.signal.aborted) this.background(this.lists.refetch());
     });
   }
 
@@ -323,81 +237,15 @@ export class TidingsClient {
     work.catch((error: unknown) => this.options.onError?.(error));
   }
 
-  // --- the first paint -------------------------------------------------------------------------------------------
-
-  private get storage(): Storage | undefined {
-    return this.options.cache === false || this.name === undefined ? undefined : this.runtime.storage;
-  }
-
-  private restore(): void {
-    try {
-      const stored = JSON.parse(this.storage?.getItem(this.name ?? "") ?? "null") as Stored | null;
-      if (!isStored(stored)) return;
-      this.stored = stored;
-      this.inbox.restore(stored.inbox);
-      for (const [key, feed] of this.feeds) if (stored.feeds[key]) feed.restore(stored.feeds[key]);
-    } catch {
-      // what is stored is no state of ours: the lists are fetched anyway
-    }
-  }
-
-  private storeSoon(): void {
-    this.cancelStore ??= this.runtime.after(STORE_MS, () => this.store());
-  }
-
-  private store(): void {
-    this.cancelStore?.();
-    this.cancelStore = undefined;
-    if (this.inbox.get().status !== "loaded" || this.ending.signal.aborted) return;
-    const { snapshot } = this.inbox;
-    const feeds: Record<string, FeedState> = {};
-    for (const [key, feed] of this.feeds) {
-      const state = feed.snapshot;
-      if (feed.get().status === "loaded") feeds[key] = { ...state, fresh: [], items: state.items.slice(0, STORED_ITEMS) };
-    }
-    const stored: Stored = {
-      version: STORED_VERSION,
-      inbox: { ...snapshot, items: snapshot.items.slice(0, STORED_ITEMS) },
-      feeds,
-    };
-    try {
-      this.storage?.setItem(this.name ?? "", JSON.stringify(stored));
-    } catch {
-      // the storage is full: the next page starts without a first paint
-    }
-  }
-
   private flush(): void {
-    this.inbox.flush();
-    for (const feed of this.feeds.values()) feed.flush();
-    if (this.cancelStore) this.store();
+    this.lists.flush();
+    this.firstPaint.flush();
   }
 
   private forget(): void {
     this.stop();
-    this.storage?.removeItem(this.name ?? "");
-    this.inbox.clear();
-    for (const feed of this.feeds.values()) feed.clear();
+    this.firstPaint.remove();
+    this.lists.clear();
     this.requests.renew();
-  }
-}
-
-/** Whether what the storage has was written by {@link TidingsClient}: a person or another script may have changed it. */
-function isStored(value: Stored | null): value is Stored {
-  const lists: unknown[] = [value?.inbox, ...Object.values(value?.feeds ?? {})];
-  return value?.version === STORED_VERSION && lists.every(isStoredList);
-}
-
-function isStoredList(list: unknown): boolean {
-  const { items, fresh = [], seq, position } = (list ?? {}) as Partial<InboxState & FeedState>;
-  return Array.isArray(items) && Array.isArray(fresh) && Number.isInteger(seq ?? position);
-}
-
-function appliedTo(feed: Feed, event: string, data: unknown): void {
-  if (event === "activity") feed.arrived(data as EventItem);
-  else if (event === "feed_read") feed.read(data as FeedReadFrame);
-  else if (event === "retracted") {
-    const { event_id: id, position } = data as RetractedFrame;
-    feed.retracted(id, position);
   }
 }

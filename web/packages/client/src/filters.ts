@@ -32,7 +32,7 @@ const MEMBERS: Readonly<Record<"verb" | "object_type" | "object_id" | "actor_id"
 };
 
 /** The topics of an event: its actor, its object, and those that it names. */
-export function topicsOf(item: EventItem): readonly string[] {
+function topicsOf(item: EventItem): readonly string[] {
   return [`user:${item.actor_id}`, `${item.object_type}:${item.object_id}`, ...item.topics];
 }
 
@@ -59,8 +59,13 @@ export function parametersOf(filter: EventFilter): Query {
 function namesText(names: Names): string {
   const excluded = typeof names === "object" && "not" in names;
   return valuesOf(names)
-    .map((name) => (excluded ? "-" : "") + name.replace(/[\\,]/g, "\\$&").replace(/^-/, "\\-"))
+    .map((name) => (excluded ? "-" : "") + escaped(name).replace(/^-/, "\\-"))
     .join(",");
+}
+
+/** A name in a value of a query parameter that has several, with commas in between. */
+export function escaped(name: string): string {
+  return name.replace(/[\\,]/g, "\\$&");
 }
 
 function valuesOf(names: Names): readonly string[] {

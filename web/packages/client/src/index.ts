@@ -1,9 +1,10 @@
-export { type ArrivalListener, type ClientOptions, TidingsClient } from "./client.js";
+export { type ClientOptions, TidingsClient } from "./client.js";
 export type { ConnectionState } from "./connection.js";
 export type { Feed, FeedView } from "./feed.js";
 export type { EventFilter, EventItem, EventList, Names } from "./filters.js";
 export type { Inbox, InboxView } from "./inbox.js";
 export { type InboxCounts, type InboxState, isUnread } from "./inbox-state.js";
+export type { ArrivalListener } from "./lists.js";
 export type { Undo, View } from "./live-list.js";
 export { RequestError } from "./problem.js";
 export type { Query, RequestOptions, Sent } from "./requests.js";

@@ -26,8 +26,8 @@ export interface ListContext {
   readonly requests: Requests;
   /** Ends repetitions of requests. */
   readonly signal: AbortSignal;
-  /** Called when a change was confirmed that the stream may not bring; `missing` says whether it is still missing. */
-  lacking(missing: () => boolean): void;
+  /** Called when a change was confirmed that the stream may not bring: fetches the lists if it is still missing later. */
+  refetchIf(missing: () => boolean): void;
 }
 
 /** What the lists of an inbox and of events have in common. `S` is a state, `P` a page of the server. */
@@ -194,7 +194,7 @@ export abstract class LiveList<S extends Pages, P> implements Store<View<S>> {
   private confirm(reply: Confirmation): number {
     const at = reply.seq ?? reply.position ?? 0;
     const missing = (): boolean => this.shape.at(this.confirmed) < at;
-    if (missing()) this.context.lacking(missing);
+    if (missing()) this.context.refetchIf(missing);
     return at;
   }
 

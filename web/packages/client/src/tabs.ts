@@ -7,7 +7,7 @@ import type { Want } from "./wants.js";
 export type Message =
   /** A frame that the leader received. */
   | { readonly kind: "frame"; readonly frame: ServerEvent }
-  /** The leader's connection; sent at each change, and as a sign of life. */
+  /** The leader's connection; sent at each change, and as a heartbeat. */
   | { readonly kind: "state"; readonly leader: string; readonly state: ConnectionState }
   /** The leader polled the lists: the others do the same. */
   | { readonly kind: "poll" }
@@ -22,14 +22,14 @@ export interface Election {
   resign(): void;
   /** Whether another tab is visible. */
   others(): boolean;
-  heard(message: Message): void;
-  /** Tell the other tabs the state of the connection. */
-  signOfLife(): void;
+  received(message: Message): void;
+  /** Send the other tabs the state of the connection. */
+  heartbeat(): void;
 }
 
-/** Milliseconds between two signs of life of the leader. */
-const ALIVE_MS = 3_000;
-/** Milliseconds of silence after which the leader is frozen, and another tab takes its place; up to a fifth more for each. */
+/** Milliseconds between two heartbeats of the leader. */
+const HEARTBEAT_MS = 3_000;
+/** Milliseconds of silence after which the leader is frozen, and another tab becomes the leader; up to a fifth more for each. */
 const FROZEN_MS = 10_000;
 /** Milliseconds for which a leader may be hidden while another tab is visible: users switch between tabs. */
 const HIDDEN_MS = 5_000;
@@ -39,7 +39,7 @@ export class Tabs {
   private readonly channel: Channel | undefined;
   private leading = false;
   private stopped = false;
-  private contest: AbortController | undefined;
+  private candidacy: AbortController | undefined;
   private release: (() => void) | undefined;
   private cancelWatch = (): void => undefined;
   private endPage = (): void => undefined;
@@ -65,7 +65,7 @@ export class Tabs {
     this.channel.onmessage = ({ data }) => {
       const message = data as Message;
       if (message.kind === "state") this.watchLeader();
-      this.election.heard(message);
+      this.election.received(message);
       if (message.kind === "want" && message.want.visible) this.yieldIfHidden();
     };
     this.endPage = this.runtime.watch((event) => this.page(event));
@@ -95,27 +95,27 @@ export class Tabs {
     else this.contend();
   }
 
-  /** A tab that cannot be seen leaves the contest to those that can. */
+  /** A tab that cannot be seen leaves the candidacy to those that can. */
   private yieldIfHidden(): void {
     if (!this.runtime.visible() && (!this.leading || this.election.others())) this.withdraw();
   }
 
-  /** Ask to lead: now, or when the leader leaves. */
+  /** Request to lead: now, or when the leader leaves. */
   private contend(steal = false): void {
-    if (this.contest && !steal) return;
-    this.contest?.abort();
-    const contest = new AbortController();
-    this.contest = contest;
-    const options = steal ? { steal: true } : { signal: contest.signal };
+    if (this.candidacy && !steal) return;
+    this.candidacy?.abort();
+    const candidacy = new AbortController();
+    this.candidacy = candidacy;
+    const options = steal ? { steal: true } : { signal: candidacy.signal };
     const held = (): Promise<void> => {
-      if (this.contest !== contest) return Promise.resolve();
+      if (this.candidacy !== candidacy) return Promise.resolve();
       this.begin();
       return new Promise((resolve) => (this.release = resolve));
     };
     this.runtime.locks?.request(this.name ?? "", options, held).catch(() => {
-      // It was taken from us while this tab was frozen, or the contest was left.
-      if (this.contest !== contest) return;
-      this.contest = undefined;
+      // It was taken from us while this tab was frozen, or the candidacy was left.
+      if (this.candidacy !== candidacy) return;
+      this.candidacy = undefined;
       this.end();
       if (this.runtime.visible()) this.contend();
     });
@@ -123,18 +123,18 @@ export class Tabs {
   }
 
   private withdraw(): void {
-    const { contest } = this;
-    this.contest = undefined;
+    const { candidacy } = this;
+    this.candidacy = undefined;
     this.cancelWatch();
     this.end();
-    contest?.abort();
+    candidacy?.abort();
   }
 
   private begin(): void {
     this.leading = true;
     this.cancelWatch();
     this.election.lead();
-    this.signOfLife();
+    this.heartbeat();
   }
 
   private end(): void {
@@ -146,17 +146,17 @@ export class Tabs {
     this.release = undefined;
   }
 
-  private signOfLife(): void {
+  private heartbeat(): void {
     if (!this.leading || !this.channel) return;
-    this.election.signOfLife();
-    this.cancelWatch = this.runtime.after(ALIVE_MS, () => this.signOfLife());
+    this.election.heartbeat();
+    this.cancelWatch = this.runtime.after(HEARTBEAT_MS, () => this.heartbeat());
   }
 
   private watchLeader(): void {
     if (this.leading) return;
     this.cancelWatch();
     this.cancelWatch = this.runtime.after(FROZEN_MS * (1 + this.runtime.random() / 5), () => {
-      if (this.contest && this.runtime.visible()) this.contend(true);
+      if (this.candidacy && this.runtime.visible()) this.contend(true);
     });
   }
 }
