@@ -106,6 +106,7 @@ export class Lists {
 
   /** Forget everything: the user has signed out. */
   clear(): void {
+    this.stored = undefined;
     for (const list of this.all()) list.clear();
   }
 

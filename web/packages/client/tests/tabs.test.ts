@@ -213,4 +213,15 @@ describe("the tabs of a browser", () => {
     expect(server.page(1).unread_count).toBe(0);
     expect(client.inbox.get()).toMatchObject({ status: "empty", items: [], unread_count: 0 });
   });
+
+  test("show nothing of what was stored in a list that is opened after the user signed out", async () => {
+    const first = open("w").client;
+    first.feed("activity").subscribe(() => undefined);
+    server.notify("thing", "a");
+    await time.run(3_000);
+    first.stop();
+    const { client } = open("w");
+    client.signOut();
+    expect(client.feed("activity").get().status).toBe("empty");
+  });
 });
