@@ -275,11 +275,8 @@ function drained(event: ServerEvent): Ended {
 function endOf(error: unknown, signal: AbortSignal): Ended {
   if (signal.reason instanceof Ended) return signal.reason;
   if (error instanceof Ended) return error;
-  const ended = new Ended(error instanceof Error ? error.message : String(error), retryOf(error));
+  const retryMs = error instanceof RequestError ? error.retryAfterMs : undefined;
+  const ended = new Ended(error instanceof Error ? error.message : String(error), retryMs);
   ended.cause = error;
   return ended;
-}
-
-function retryOf(error: unknown): number | undefined {
-  return error instanceof RequestError ? error.retryAfterMs : undefined;
 }

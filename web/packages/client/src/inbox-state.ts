@@ -17,27 +17,21 @@ export interface InboxState extends InboxCounts {
   readonly next_cursor: string | null;
 }
 
-export const EMPTY: InboxState = {
-  items: [],
-  unread_count: 0,
-  unread_items: 0,
-  unseen_count: 0,
-  seq: 0,
-  epoch: "",
-  next_cursor: null,
-};
+const NOTHING: InboxCounts = { unread_count: 0, unread_items: 0, unseen_count: 0 };
+
+export const EMPTY: InboxState = { ...NOTHING, items: [], seq: 0, epoch: "", next_cursor: null };
 
 export type Change = NotificationFrame | RemovalFrame;
 
-const isRemoval = (change: Notification | Change): change is RemovalFrame => "deleted" in change;
+const isRemoval = (change: Change): change is RemovalFrame => "deleted" in change;
 const listed = (item: Notification): boolean => item.archived_at === null && item.snoozed_until === null;
 /** The lowest order that is loaded: an item below it belongs to a page that is not loaded yet. */
 const lowestLoaded = (state: InboxState): number => (state.next_cursor === null ? 0 : (state.items.at(-1)?.order ?? 0));
 
 /** The state of the first page, or of the first pages together. */
 export function fromPage(page: InboxPage): InboxState {
-  const { items, unread_count, unread_items, unseen_count, seq, epoch, next_cursor } = page;
-  return { items, unread_count, unread_items, unseen_count, seq, epoch, next_cursor };
+  const { items, seq, epoch, next_cursor } = page;
+  return { ...countsOf(page), items, seq, epoch, next_cursor };
 }
 
 /** The state with one more page, which may be of a later seq: items that moved meanwhile are kept once, the newest state. */
@@ -59,15 +53,11 @@ function put(items: readonly Notification[], item: Notification): readonly Notif
 export function changed(state: InboxState, change: Change): InboxState {
   if (change.seq <= state.seq) return state;
   const { unread_count, unread_items, unseen_count, ...item } = change;
-  const counts = { unread_count, unread_items, unseen_count, seq: change.seq };
-  if (isRemoval(change)) {
-    return { ...state, ...counts, items: state.items.filter((other) => other.id !== change.id) };
-  }
-  const arrived = item as Notification;
-  if (arrived.order < lowestLoaded(state)) {
-    return { ...state, ...counts, items: state.items.filter((other) => other.id !== arrived.id) };
-  }
-  return { ...state, ...counts, items: put(state.items, arrived) };
+  const items =
+    isRemoval(change) || change.order < lowestLoaded(state)
+      ? state.items.filter((other) => other.id !== change.id)
+      : put(state.items, item as Notification);
+  return { ...state, unread_count, unread_items, unseen_count, seq: change.seq, items };
 }
 
 /** After a frame `read`. */
@@ -145,7 +135,7 @@ const isUnseen = (item: Notification): boolean => item.seen_at === null && isUnr
 export function allRead(state: InboxState, at: string, type?: string): InboxState {
   const ids = state.items.filter((item) => type === undefined || item.type === type).map((item) => item.id);
   const known = patched(state, ids, (item) => ({ ...item, read_at: item.read_at ?? at, seen_at: item.seen_at ?? at }));
-  return type === undefined ? { ...known, unread_count: 0, unread_items: 0, unseen_count: 0 } : known;
+  return type === undefined ? { ...known, ...NOTHING } : known;
 }
 
 /** The state in which all were seen, before the server has confirmed it. */
