@@ -7,12 +7,15 @@ from itertools import count
 from pathlib import Path
 from typing import Self
 
+import pytest
+
 from tests.backends import SMALL
 from tests.harness import Harness
 from tidings.config import Settings
 from tidings.model import EraseUser
 from tidings.storage.sqlite import SqliteStore
 from tidings.storage.sqlite.db import Db
+from tidings.storage.sqlite.fanout_queue import MAX_ATTEMPTS
 from tidings.storage.sqlite.write_session import WriteSession
 from tidings.testing import FakeClock
 
@@ -36,6 +39,12 @@ class Inside(Harness):
     def writer(self) -> WriteSession:
         """What writes the store's file."""
         return self.store._writer
+
+    def fail_job(self, error: type[Exception], budget: int) -> None:
+        """Attempt a job that fails with this error until it is a dead letter."""
+        for _ in range(MAX_ATTEMPTS):
+            with pytest.raises(error):
+                self.run(self.store.work(budget))
 
     def begin_erasure(self, user: str) -> None:
         """The transaction of the erasure, and nothing after it."""

@@ -12,7 +12,6 @@ from tidings.backfills import Backfill, BackfillJob
 from tidings.model import Follow, Publish, RetryDeadLetters, SetNotificationType, Unfollow
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore, backfills
-from tidings.storage.sqlite.fanout_queue import MAX_ATTEMPTS
 from tidings.testing import START_MS, FakeClock, event
 
 SETTINGS = msgspec.structs.replace(SMALL, fanout_sync_max_followers=1)
@@ -88,9 +87,7 @@ def test_a_failed_backfill_is_a_dead_letter_that_continues(
         id = began.updated  # type: ignore[union-attr]
         with monkeypatch.context() as broken:
             broken.setattr(backfills, "_extend", None)
-            for _ in range(MAX_ATTEMPTS):
-                with pytest.raises(TypeError):
-                    inside.run(inside.store.work(BUDGET))
+            inside.fail_job(TypeError, BUDGET)
         assert progress(inside, id).state == "failed"
         (letter,) = inside.run(inside.store.dead_letters(9))
         assert (letter.kind, letter.subject) == ("backfill", f"backfill {id}")

@@ -96,9 +96,7 @@ def test_fan_out_that_keeps_failing_becomes_a_dead_letter(opened: Inside) -> Non
     """It is set aside after MAX_ATTEMPTS, others go on meanwhile, and a replay tries it again."""
     opened.write(*(Follow(f"f{n}", "user:alice") for n in range(4)))
     opened.writer.enqueue_job("no such kind", 1, 0, 0)
-    for _ in range(MAX_ATTEMPTS):
-        with pytest.raises(KeyError):
-            opened.run(opened.store.work(100))
+    opened.fail_job(KeyError, 100)
     opened.publish(event("alice"))
     assert positions(opened, "f3") == [1]
     (letter,) = opened.run(opened.store.dead_letters(10))

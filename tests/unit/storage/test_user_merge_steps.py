@@ -32,7 +32,6 @@ from tidings.model import (
 from tidings.personal_data import Endpoint, Preferences, Reminder
 from tidings.rules import Rule
 from tidings.storage.sqlite import SqliteStore, user_merges
-from tidings.storage.sqlite.fanout_queue import MAX_ATTEMPTS
 from tidings.testing import START_MS, FakeClock, event
 from tidings.user_merges import MergeCounts, MergeUsers, UserMerge
 
@@ -253,9 +252,7 @@ def test_a_failed_merge_is_a_dead_letter_that_continues(
         id = begin(inside)
         with monkeypatch.context() as broken:
             broken.setattr(user_merges, "_PHASES", (None,) * len(user_merges._PHASES))
-            for _ in range(MAX_ATTEMPTS):
-                with pytest.raises(TypeError):
-                    inside.run(inside.store.work(BUDGET))
+            inside.fail_job(TypeError, BUDGET)
         assert progress(inside, id).state == "failed"
         (letter,) = inside.run(inside.store.dead_letters(9))
         assert (letter.kind, letter.subject) == ("merge_users", f"merge {id}")
