@@ -8,11 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.attack.probe import attacked_server
-from tests.wire.people import KEY, SETTINGS, bearer, event
+from tests.wire.applications import application
+from tests.wire.people import KEY, event
 from tidings.client import Client
 
-GROWTH_MIB = 64
 PATIENCE_S = 60
 """Seconds after which a job that does not end fails its test."""
 DAY = timedelta(days=1)
@@ -21,13 +20,9 @@ DAY = timedelta(days=1)
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """The application, with its API key; a backfill of more than two events is a job."""
-    settings = SETTINGS | {"TIDINGS_FANOUT_SYNC_MAX_FOLLOWERS": "10"}
-    with (
-        attacked_server(tmp_path_factory.mktemp("backfill"), **settings) as server,
-        httpx.Client(base_url=server.url, headers=bearer(KEY), timeout=60) as client,
-    ):
+    folder = tmp_path_factory.mktemp("backfill")
+    with application(folder, TIDINGS_FANOUT_SYNC_MAX_FOLLOWERS="10") as client:
         yield client
-        server.assert_bounds(memory_mib=GROWTH_MIB)
 
 
 def published(app: httpx.Client, topic: str, days: int) -> list[str]:

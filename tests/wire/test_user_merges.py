@@ -6,24 +6,19 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.attack.probe import attacked_server
-from tests.wire.people import KEY, SETTINGS, bearer, event
+from tests.wire.applications import application
+from tests.wire.people import KEY, event
 from tidings.client import Client
 
-GROWTH_MIB = 64
 ALL = {"limit": 100}
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """The application, with its API key; a merge of more than a few things is a job."""
-    settings = SETTINGS | {"TIDINGS_FANOUT_SYNC_MAX_FOLLOWERS": "100"}
-    with (
-        attacked_server(tmp_path_factory.mktemp("merges"), **settings) as server,
-        httpx.Client(base_url=server.url, headers=bearer(KEY), timeout=60) as client,
-    ):
+    folder = tmp_path_factory.mktemp("merges")
+    with application(folder, TIDINGS_FANOUT_SYNC_MAX_FOLLOWERS="100") as client:
         yield client
-        server.assert_bounds(memory_mib=GROWTH_MIB)
 
 
 def notified(app: httpx.Client, user: str, times: int = 1) -> list[str]:
