@@ -53,7 +53,7 @@ def learn(w: WriteSession, events: Sequence[NewEvent]) -> None:
 
 def _take(w: WriteSession, changed: dict[int, NewEvent]) -> None:
     """Store the names of these users that are newer than all known ones."""
-    r = ReadSnapshot(w.db, w.names, w)
+    r = ReadSnapshot.of(w)
     shown = 0
     rows: list[tuple[int, str, int]] = []
     for user, event in changed.items():

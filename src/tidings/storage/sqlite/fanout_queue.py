@@ -121,6 +121,7 @@ def rebuild_feeds(w: WriteSession) -> CommandResult:
 
 
 _Step = tuple[FanoutJob | None, int]
+_Kind = Callable[[WriteSession, FanoutJob, int], _Step]
 
 
 def _fan_out(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
@@ -251,7 +252,7 @@ def _restore(w: WriteSession, key: int) -> None:
 
 def _notify(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     upper = _chunk_end(w, job.subject, job.at_user, budget)
-    r = ReadSnapshot(w.db, w.names, w)
+    r = ReadSnapshot.of(w)
     notify_followers_chunk(w, r, job.subject, job.high, job.at_user, upper)
     return (None if upper == END else job._replace(at_user=upper)), budget
 
@@ -264,13 +265,13 @@ def _delete_notifications(w: WriteSession, job: FanoutJob, budget: int) -> _Step
     if not found:
         return None, 0
     users = unpack(found[0][0])
-    leave(w, ReadSnapshot(w.db, w.names, w), users, job.low, job.high)
+    leave(w, ReadSnapshot.of(w), users, job.low, job.high)
     return job, len(users)
 
 
 def _block(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     cleaning = Cleaning(job.subject, job.low, job.at_key, job.high)
-    left, rows = blocks.step(w, ReadSnapshot(w.db, w.names, w), cleaning, budget)
+    left, rows = blocks.step(w, ReadSnapshot.of(w), cleaning, budget)
     if left is None:
         return None, rows
     w.db.execute(sql("set_job_bounds"), (left.floor, left.head, job.id))
@@ -279,21 +280,21 @@ def _block(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
 
 def _erase(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     erasure = erasure_job.Job(job.subject, job.low, job.high, job.at_key, job.at_user)
-    left, rows = erasure_job.step(w, ReadSnapshot(w.db, w.names, w), erasure, budget)
+    left, rows = erasure_job.step(w, ReadSnapshot.of(w), erasure, budget)
     if left is None:
         return None, rows
     w.db.execute(sql("set_job_bounds"), (left.phase, left.oldest, job.id))
     return job._replace(at_key=left.at_key, at_user=left.at_user), rows
 
 
-def _backfill(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
-    ended, rows = backfills.step(w, ReadSnapshot(w.db, w.names, w), job.subject, budget)
-    return (None if ended else job), rows
+def _by_row(step: Callable[[WriteSession, ReadSnapshot, int, int], tuple[bool, int]]) -> _Kind:
+    """Jobs whose progress is in a row of a table of their own, which ``step`` stores."""
 
+    def run(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
+        ended, rows = step(w, ReadSnapshot.of(w), job.subject, budget)
+        return (None if ended else job), rows
 
-def _merge_users(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
-    ended, rows = user_merges.step(w, ReadSnapshot(w.db, w.names, w), job.subject, budget)
-    return (None if ended else job), rows
+    return run
 
 
 def _index_reminder(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
@@ -303,11 +304,11 @@ def _index_reminder(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
 
 def _deliver_broadcast(w: WriteSession, job: FanoutJob, budget: int) -> _Step:
     step = DeliverStep(job.low, job.subject, job.at_user)
-    upper, rows = deliver_step(w, ReadSnapshot(w.db, w.names, w), step, budget)
+    upper, rows = deliver_step(w, ReadSnapshot.of(w), step, budget)
     return (None if upper is None else job._replace(at_user=upper)), rows
 
 
-_KINDS: dict[str, Callable[[WriteSession, FanoutJob, int], _Step]] = {
+_KINDS: dict[str, _Kind] = {
     "fan_out": _fan_out,
     "resume_fan_out": _resume_fan_out,
     "wake": _wake,
@@ -317,8 +318,8 @@ _KINDS: dict[str, Callable[[WriteSession, FanoutJob, int], _Step]] = {
     "delete_notifications": _delete_notifications,
     "block": _block,
     "erase": _erase,
-    "backfill": _backfill,
-    "merge_users": _merge_users,
+    "backfill": _by_row(backfills.step),
+    "merge_users": _by_row(user_merges.step),
     "index_reminder": _index_reminder,
     "deliver_broadcast": _deliver_broadcast,
 }

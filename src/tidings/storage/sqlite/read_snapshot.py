@@ -102,6 +102,11 @@ class ReadSnapshot:
         self.cancelled = False
         self._pinned: tuple[int, _Spans, _Spans, _Spans] | None = None
 
+    @classmethod
+    def of(cls, writer: WriteSession) -> "ReadSnapshot":
+        """The view of the writer's own connection, in its transaction."""
+        return cls(writer.db, writer.names, writer)
+
     @property
     def timeline_spans(self) -> "_Spans":
         """The partitions of timelines."""
