@@ -131,5 +131,4 @@ def of_many(r: ReadSnapshot, users: Collection[int]) -> dict[int, str | None]:
 
 def of(r: ReadSnapshot, user: int) -> str | None:
     """The newest known name of a user."""
-    row = r.db.one(sql("display_name"), (user,))
-    return row[0] if row else None
+    return of_many(r, (user,))[user]

@@ -3,9 +3,6 @@
 -- name: display_names_of
 SELECT c.value, d.name, coalesce(d.at, 0) FROM carray(?) c LEFT JOIN display_name d ON d.user=c.value;
 
--- name: display_name
-SELECT name FROM display_name WHERE user=?;
-
 -- name: insert_display_names
 INSERT OR REPLACE INTO display_name VALUES {rows};
 
