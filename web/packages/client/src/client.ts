@@ -44,6 +44,8 @@ export class TidingsClient {
   private readonly wants = new Wants();
   /** The leader that this tab last sent its want, and when. */
   private wantSent = { leader: "", at: 0 };
+  /** What the tabs want of the connection, as of its start. */
+  private connected: Query = {};
   private readonly ending = new AbortController();
   private cursor = "";
   private started = false;
@@ -150,10 +152,17 @@ export class TidingsClient {
   // --- the connection ------------------------------------------------------------------------------------------
 
   private query(): Query {
-    return {
-      ...this.wants.query(this.ownWant(), this.runtime.now()),
-      last_event_id: this.cursor || undefined,
-    };
+    this.connected = this.wants.query(this.ownWant(), this.runtime.now());
+    return { ...this.connected, last_event_id: this.cursor || undefined };
+  }
+
+  /** Connect anew, if the tabs want something else of the connection than when it began. */
+  private wantsChanged(): void {
+    const wanted = this.wants.query(this.ownWant(), this.runtime.now());
+    const { include, topic } = this.connected;
+    if (!this.tabs.leads || (wanted.include === include && wanted.topic === topic)) return;
+    this.connected = wanted;
+    this.connection.restart();
   }
 
   private ownWant(): Want {
@@ -163,7 +172,7 @@ export class TidingsClient {
   private used(feed: Feed, inUse: boolean): void {
     if (inUse) this.background(feed.refetch());
     this.postWant();
-    if (this.tabs.leads) this.connection.restart();
+    this.wantsChanged();
   }
 
   private connectionChanged(): void {
@@ -195,10 +204,8 @@ export class TidingsClient {
   }
 
   private wanted(tab: string, want: Want): void {
-    const before = this.query();
     this.wants.set(tab, want, this.runtime.now());
-    const after = this.query();
-    if (this.tabs.leads && (before.include !== after.include || before.topic !== after.topic)) this.connection.restart();
+    this.wantsChanged();
   }
 
   private async frameReceived(event: ServerEvent): Promise<void> {

@@ -135,6 +135,24 @@ describe("the tabs of a browser", () => {
     expect(server.streaming).toBe(1);
   });
 
+  test("keep the stream when what they want of it stays the same", async () => {
+    const { client } = tabs[0] as { client: TidingsClient };
+    client.feed("activity", { verb: "like" }).subscribe(() => undefined);
+    await time.run(1_000);
+    expect(server.queries).toHaveLength(2);
+    client.feed("activity", { verb: "comment" }).subscribe(() => undefined);
+    tabs[1]?.client.feed("activity").subscribe(() => undefined);
+    await time.run(1_000);
+    expect(server.queries).toHaveLength(2);
+    tabs[1]?.client.feed("feed").subscribe(() => undefined);
+    await time.run(1_000);
+    expect(server.queries.map((query) => query.get("include"))).toEqual([
+      "notifications",
+      "activity:all,notifications",
+      "activity,activity:all,notifications",
+    ]);
+  });
+
   test("stay connected when a listener of the application throws", async () => {
     const client = tabs[0]?.client as TidingsClient;
     const reported = vi.spyOn(console, "error").mockReturnValue(undefined);
