@@ -4,8 +4,10 @@ import type { EventFilter, EventList } from "./filters.js";
 import { FirstPaint } from "./first-paint.js";
 import type { Inbox } from "./inbox.js";
 import { type ArrivalListener, Lists } from "./lists.js";
-import { type Query, type RequestOptions, Requests, type Sent } from "./requests.js";
+import { persistent, type Query, type RequestOptions, Requests, type Sent } from "./requests.js";
+import { type Resource, resource } from "./resource.js";
 import { browser, type PageEvent, type Runtime } from "./runtime.js";
+import type { FollowsPage, Preferences, PreferencesPatch, Summary, Top, Topic, TopSeries } from "./schemas.js";
 import type { ServerEvent } from "./sse.js";
 import { type Store, Value } from "./store.js";
 import { type Message, Tabs } from "./tabs.js";
@@ -29,6 +31,23 @@ export interface ClientOptions extends RequestOptions {
 const FRAME_MS = 3_000;
 /** Milliseconds for which the user counts as active after doing something. */
 const ACTIVE_MS = 60_000;
+/** Milliseconds between two requests of trends, and of what changes seldom. */
+const TREND_MS = 10_000;
+const SELDOM_MS = 60_000;
+
+/** What is counted in trends. */
+export interface TopQuery {
+  readonly window?: string;
+  readonly by?: "object" | "verb" | "object_type" | "actor";
+  readonly object_type?: string;
+  readonly topic?: string;
+  readonly limit?: number;
+  /** With the ranks and counts of the window before. */
+  readonly compare?: boolean;
+}
+
+/** Of which key, or of all, a series is. */
+export type SeriesQuery = Omit<TopQuery, "limit" | "compare"> & { readonly key?: string };
 
 /** Everything of one user: the inbox, feeds, and the connection that keeps them current. */
 export class TidingsClient {
@@ -42,6 +61,7 @@ export class TidingsClient {
   private readonly tabs: Tabs;
   private readonly tab: string;
   private readonly wants = new Wants();
+  private readonly resources = new Map<string, Resource<unknown>>();
   /** The leader that this tab last sent its want, and when. */
   private wantSent = { leader: "", at: 0 };
   /** What the tabs want of the connection, as of its start. */
@@ -139,7 +159,111 @@ export class TidingsClient {
     return this.lists.onArrival(listener);
   }
 
-  /** A request of any route: preferences, follows, trends. The JSON of the response, or RequestError. */
+  // --- what the user follows, mutes, blocks and prefers ----------------------------------------------------------
+
+  /** The preferences of the user. */
+  get preferences(): Resource<Preferences> {
+    return this.resource<Preferences>("/v1/preferences");
+  }
+
+  /** Change some preferences; null removes a setting. They are shown as the server replies. */
+  async setPreferences(patch: PreferencesPatch): Promise<void> {
+    const send = (): Promise<Preferences> => this.request("/v1/preferences", { method: "PATCH", body: patch });
+    await this.preferences.change((now) => now, send);
+  }
+
+  /** A topic: the number of its followers, and in `viewer.follows` whether the user is one. */
+  topic(topic: string): Resource<Topic> {
+    return this.resource<Topic>(`/v1/topics/${encodeURIComponent(topic)}`);
+  }
+
+  /** The first 100 topics that the user follows. */
+  get follows(): Resource<FollowsPage> {
+    return this.resource<FollowsPage>(this.own("follows"), { limit: 100 });
+  }
+
+  /** Follow a topic; its page shows it at once. */
+  follow(topic: string): Promise<void> {
+    return this.followed(topic, true);
+  }
+
+  /** Unfollow a topic; what it brought to the feed is hidden, or kept. */
+  unfollow(topic: string, history: "hide" | "keep" = "hide"): Promise<void> {
+    return this.followed(topic, false, { history });
+  }
+
+  mute(topic: string): Promise<void> {
+    return this.put("mutes", topic);
+  }
+
+  unmute(topic: string): Promise<void> {
+    return this.put("mutes", topic, "DELETE");
+  }
+
+  /** Block a user, named by id. */
+  block(userId: string): Promise<void> {
+    return this.put("blocks", userId);
+  }
+
+  unblock(userId: string): Promise<void> {
+    return this.put("blocks", userId, "DELETE");
+  }
+
+  /** The exact counts of the user's feed, and its newest items. */
+  get summary(): Resource<Summary> {
+    return this.resource<Summary>("/v1/feed/summary");
+  }
+
+  /** The most frequent objects, verbs, types or actors of a window. */
+  top(query: TopQuery = {}): Resource<Top> {
+    return this.resource<Top>("/v1/top", { ...query }, TREND_MS);
+  }
+
+  /** The events of a window over its time. */
+  series(query: SeriesQuery = {}): Resource<TopSeries> {
+    return this.resource<TopSeries>("/v1/top/series", { ...query }, TREND_MS);
+  }
+
+  /** The response of any GET route as a store. Equal paths with equal queries are one object. */
+  resource<T>(path: string, query: Query = {}, everyMs = SELDOM_MS): Resource<T> {
+    const parameters = Object.entries(query).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)]],
+    );
+    const text = new URLSearchParams(parameters.sort()).toString();
+    const address = path + (text && `?${text}`);
+    let held = this.resources.get(address) as Resource<T> | undefined;
+    if (!held) {
+      held = resource<T>(this.requests, address, everyMs, this.ending.signal);
+      this.resources.set(address, held as Resource<unknown>);
+    }
+    return held;
+  }
+
+  private own(what: string): string {
+    const { user } = this.options;
+    if (user === undefined) throw new TypeError("the option user is needed");
+    return `/v1/users/${encodeURIComponent(user)}/${what}`;
+  }
+
+  private async put(what: string, of: string, method: "PUT" | "DELETE" = "PUT", query: Query = {}): Promise<void> {
+    const path = `${this.own(what)}/${encodeURIComponent(of)}`;
+    await persistent(this.runtime, this.ending.signal, () => this.requests.whole(path, { method, query }));
+    this.background(this.lists.refetch()); // past events come and go with it
+  }
+
+  private async followed(topic: string, follows: boolean, query: Query = {}): Promise<void> {
+    const apply = (now: Topic): Topic => {
+      const change = Number(follows) - Number(now.viewer?.follows ?? !follows);
+      return { ...now, followers: now.followers + change, ...(now.viewer && { viewer: { ...now.viewer, follows } }) };
+    };
+    const send = async (): Promise<undefined> => {
+      await this.put("follows", topic, follows ? "PUT" : "DELETE", query);
+    };
+    await this.topic(topic).change(apply, send);
+    await this.follows.refetch();
+  }
+
+  /** A request of any route. The JSON of the response, or RequestError. */
   request<T>(path: string, sent?: Sent): Promise<T> {
     return this.requests.json<T>(path, sent);
   }
@@ -253,6 +377,7 @@ export class TidingsClient {
     this.stop();
     this.firstPaint.remove();
     this.lists.clear();
+    for (const one of this.resources.values()) one.clear();
     this.requests.renew();
   }
 }

@@ -1,4 +1,4 @@
-export { type ClientOptions, TidingsClient } from "./client.js";
+export { type ClientOptions, type SeriesQuery, TidingsClient, type TopQuery } from "./client.js";
 export type { ConnectionState } from "./connection.js";
 export type { Feed, FeedView } from "./feed.js";
 export type { EventFilter, EventItem, EventList, Names } from "./filters.js";
@@ -8,6 +8,7 @@ export type { ArrivalListener } from "./lists.js";
 export type { Undo, View } from "./live-list.js";
 export { RequestError } from "./problem.js";
 export type { Query, RequestOptions, Sent } from "./requests.js";
+export type { Resource, ResourceView } from "./resource.js";
 export { browser, type Runtime } from "./runtime.js";
 export type * from "./schemas.js";
 export type { Store } from "./store.js";

@@ -50,7 +50,7 @@ export class Requests {
       if (value !== undefined) parameters.set(name, String(value));
     }
     const text = parameters.toString();
-    return `${this.base}${path}${text && `?${text}`}`;
+    return `${this.base}${path}${text && (path.includes("?") ? "&" : "?") + text}`;
   }
 
   /** The JSON of the response, within `timeoutMs`. Throws {@link RequestError}. */
@@ -68,8 +68,8 @@ export class Requests {
     if (sent.signal?.aborted) leave();
     try {
       const response = await this.send(path, { ...sent, signal: abort.signal });
-      // A 304 has no body, and none may be constructed for it.
-      const body = response.status === 304 ? null : await response.text();
+      // A 204 and a 304 have no body, and none may be constructed for them, not even an empty one.
+      const body = (await response.text()) || null;
       return new Response(body, { status: response.status, headers: response.headers });
     } catch (error) {
       if (error instanceof RequestError) throw error;

@@ -3,7 +3,7 @@ import { build } from "esbuild";
 import { expect, test } from "vitest";
 
 /** Bytes that the client may add to a page, compressed: more would be noticed on a slow network. */
-const LIMIT = 11_000;
+const LIMIT = 12_000;
 
 test("the client stays small in a bundle", async () => {
   const { outputFiles } = await build({
