@@ -28,6 +28,7 @@ from tidings.events import (
     EventInput,
     accept,
     accept_broadcast,
+    are_within_bounds,
     bound_errors,
     check_size,
     fingerprint,
@@ -149,15 +150,11 @@ class Commands:
         """Publish a JSON array of events, all or none; pointers of errors begin with the index. Long work is done in turns,
         each after ``take_turn``. Raises the errors of publish."""
         check_size(raw, self._settings.max_batch_bytes, "the batch")
-        items = split(raw, self._settings.max_batch_events)
-        if not items:
-            detail = f"expected a list of 1 to {self._settings.max_batch_events:,} events, got an empty one"
-            raise InvalidFields(errors=(FieldError("", detail),))
         turn = Turn(self._clock.monotonic, take_turn)
-        given = read_at_once(raw, items, self._settings)
+        given = read_at_once(raw, self._settings)
         accepted = None if given is None else await self._accepted_at_once(given, scope, key, turn)
         if given is None or accepted is None:
-            given, accepted = await self._accepted_one_by_one(items, scope, key, turn)
+            given, accepted = await self._accepted_one_by_one(raw, scope, key, turn)
         published = await self._publish(accepted, given, scope, key, wait, turn, in_array=True)
         receipts = b",".join(_receipt(receipt) for receipt in published.receipts)
         return PublishResponse(b'{"events":[' + receipts + b"]}", len(published.repeats) == len(given))
@@ -199,8 +196,9 @@ class Commands:
         now = self._clock.now()
         accepted: list[NewEvent] = []
         defaults: dict[str, EventDefaults] = {}
+        within_bounds = are_within_bounds(given, self._settings, key)
         for one in given:
-            if next(iter(bound_errors(one, now, self._settings, key)), None) is not None:
+            if not within_bounds and any(bound_errors(one, now, self._settings, key)):
                 return None
             if (own := defaults.get(one.verb)) is None:
                 own = defaults[one.verb] = self._defaults_of(one.verb)
@@ -210,9 +208,13 @@ class Commands:
         return accepted
 
     async def _accepted_one_by_one(
-        self, items: Sequence[msgspec.Raw], scope: str, key: str | None, turn: Turn
+        self, raw: bytes, scope: str, key: str | None, turn: Turn
     ) -> tuple[list[EventInput], list[NewEvent]]:
         """The events of an array. Raises InvalidFields with the field errors of all, TooLarge."""
+        items = split(raw, self._settings.max_batch_events)
+        if not items:
+            detail = f"expected a list of 1 to {self._settings.max_batch_events:,} events, got an empty one"
+            raise InvalidFields(errors=(FieldError("", detail),))
         now = self._clock.now()
         given: list[EventInput] = []
         accepted: list[NewEvent] = []

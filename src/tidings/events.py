@@ -9,10 +9,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tidings.actions import Actions, WebAddress, action_errors
+from tidings.batches import split
 from tidings.config import KIB, Settings
 from tidings.errors import FieldError, InvalidFields, TooLarge
 from tidings.field_errors import MAX_FIELD_ERRORS, UNREADABLE, in_words, visible
-from tidings.metadata import canonical, metadata_errors
+from tidings.metadata import are_plain, canonical, metadata_errors
 from tidings.model import EVERYONE, NewEvent
 from tidings.notify_mode import NotifyMode, notify_mode
 from tidings.plain_text import is_visible
@@ -164,6 +165,8 @@ decode escapes takes several times as long as plain text, and a list of them has
 AT_ONCE_BYTES = 128 * KIB
 """Bytes of an array that are decoded at once: usual events take a millisecond or two, short names of recipients 20 ms."""
 
+_UNREAD = NotifyMode.UNREAD
+
 Read = TypeVar("Read", bound=EventInput)
 _encode = msgspec.json.Encoder().encode
 _event = msgspec.json.Decoder(EventInput)
@@ -179,15 +182,36 @@ def read_event(raw: bytes, now: int, settings: Settings, key: str | None = None)
     return _read(_event, raw, settings, lambda given: bound_errors(given, now, settings, key))
 
 
-def read_at_once(raw: bytes, items: Sequence[msgspec.Raw], settings: Settings) -> list[EventInput] | None:
-    """The events of an array with these ``items``, without the checks of :func:`bound_errors`. Returns None if it is long or
-    an event does not match its type: it is then read event by event, which takes longer and finds all errors."""
-    if len(raw) > AT_ONCE_BYTES or max(map(len, items)) > settings.max_event_bytes:
+def read_at_once(raw: bytes, settings: Settings) -> list[EventInput] | None:
+    """The events of an array, without the checks of :func:`bound_errors`. Returns None if it is long, or an event does not
+    match its type: it is then read event by event, which takes longer and finds all errors. Raises the errors of split."""
+    cap, most = settings.max_event_bytes, settings.max_batch_events
+    if len(raw) > AT_ONCE_BYTES or (len(raw) > cap and max(map(len, split(raw, most)), default=0) > cap):
         return None
     try:
-        return _events.decode(raw)
+        given = _events.decode(raw)
     except UNREADABLE:
         return None
+    return given if 0 < len(given) <= most else None
+
+
+def are_within_bounds(given: Sequence[EventInput], settings: Settings, key: str | None = None) -> bool:
+    """Whether one look at these events shows that :func:`bound_errors` finds nothing in them."""
+    targets, topics = settings.max_targets, settings.max_topics
+    metadata = []
+    for one in given:
+        if (
+            one.created_at is not None
+            or one.actions
+            or len(one.target_user_ids) > targets
+            or len(one.topics) > topics
+            or (key is not None and one.idempotency_key is not UNSET and one.idempotency_key != key)
+        ):
+            return False
+        if one.metadata is not EMPTY_OBJECT:
+            metadata.append(one.metadata)
+    max_bytes, max_depth = settings.max_metadata_bytes, settings.max_metadata_depth
+    return are_plain(metadata, max_bytes=max_bytes, max_depth=max_depth)
 
 
 def read_broadcast(raw: bytes, now: int, settings: Settings, key: str | None = None) -> BroadcastInput:
@@ -263,15 +287,19 @@ def accept(given: EventInput, now: int, scope: str = "", defaults: EventDefaults
         given.target_user_ids,
         given.topics,
         *_idempotency(given, scope),
-        visibility=BY_NAME[visibility],
-        notify=_mode(given, now - created_at, defaults),
-        actor_name=actor_name,
+        "",
+        0,
+        BY_NAME[visibility],
+        _mode(given, now - created_at, defaults),
+        actor_name,
     )
 
 
 def _mode(given: EventInput, age_ms: int, defaults: EventDefaults) -> NotifyMode:
-    wanted = None if given.notify is UNSET else given.notify
     is_old = defaults.imported or age_ms > defaults.max_age_ms
+    if given.notify is UNSET and not is_old and not given.actions:
+        return _UNREAD  # the usual case, without a call that looks up members of an enumeration
+    wanted = None if given.notify is UNSET else given.notify
     return notify_mode(wanted, is_old, single=bool(given.actions))
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,9 +18,12 @@ STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
 """A string of a JSON text, with its quotes."""
 
 _LONG = b"0" * (MAX_INTEGER_DIGITS + 1)
+_MANY_DIGITS = b"0" * 200
+"""Without so many digits in a row and an exponent of three digits, a number is below 1e300 and no integer is long."""
 _SPELLED = bytes.maketrans(b"123456789E", b"000000000e")
-_NO_MARK = bytes(set(range(256)) - set(b'0123456789eE.,:"[]{}'))
-"""The bytes that decide nothing about brackets and the length of numbers. A sign is one: 1e+300 and 1e300 are as long."""
+_NO_MARK = bytes(set(range(256)) - set(b'\n\\0123456789eE.,:"[]{}'))
+"""The bytes that decide nothing about brackets and the length of numbers. A sign is one: 1e+300 and 1e300 are as long.
+No number has a backslash, which keeps the digits of one escape from those of the next."""
 _LONG_EXPONENT = b"0e000"
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
@@ -34,8 +37,37 @@ _sorted = msgspec.json.Encoder(order="sorted").encode
 _INT64, _UINT64 = 1 << 63, 1 << 64
 
 
+def are_plain(raws: Sequence[msgspec.Raw], *, max_bytes: int, max_depth: int) -> bool:
+    """Whether one look at these JSON texts shows that all are metadata without errors: they have few brackets, and no number
+    that could be too large. If not, :func:`metadata_errors` decides."""
+    if not raws:
+        return True
+    if max(map(len, raws)) > max_bytes:
+        return False
+    joined = b"\n".join(raws)
+    try:
+        joined.decode()
+    except UnicodeDecodeError:
+        return False
+    marks = b"\n" + joined.translate(_SPELLED, _NO_MARK)
+    count = len(raws)
+    return (
+        # No text has a line feed of its own, and each begins with a bracket: a letter and a sign are no marks.
+        marks.count(b"\n") == marks.count(b"\n{") == count
+        and marks.count(b"{") + marks.count(b"[") < count + max_depth
+        and not _has_extreme(marks)
+    )
+
+
+def _has_extreme(marks: bytes) -> bool:
+    """Whether a number may be too large for a reader, by the marks of its text."""
+    # Not "in": for bytes that raises and catches an error first, which takes longer than the search.
+    return marks.find(_LONG_EXPONENT) >= 0 or marks.find(_MANY_DIGITS) >= 0
+
+
 def metadata_errors(raw: bytes, at: str, *, max_bytes: int, max_depth: int) -> list[FieldError]:
-    """The errors of a JSON text as metadata, with pointers below ``at``."""
+    """The errors of a JSON text as metadata, with pointers below ``at``. ``raw`` was read as a raw value: its syntax is
+    right, but not its numbers, nor its encoding."""
     if len(raw) > max_bytes:
         return [FieldError(at, f"expected up to {max_bytes:,} bytes, got {len(raw):,}")]
     if raw[:1] != b"{":
@@ -44,12 +76,15 @@ def metadata_errors(raw: bytes, at: str, *, max_bytes: int, max_depth: int) -> l
     marks = raw.translate(_SPELLED, _NO_MARK)
     if marks.count(b"{") + marks.count(b"[") > max_depth and deeper_than(raw, max_depth):
         return [FieldError(at, f"expected up to {max_depth} levels of nesting, got more")]
-    # Not "in": for bytes that raises and catches an error first, which takes longer than the search.
-    readable, extremes = (raw, 0) if marks.find(_LONG_EXPONENT) < 0 else _EXTREME.subn(_zeros, raw)
-    try:  # a raw value was not decoded yet: decoding it finds the parts that a reader cannot take
-        _value(readable)
+    try:
+        raw.decode()
     except UnicodeDecodeError:
         return [FieldError(at, "expected UTF-8, got other bytes")]
+    if not _has_extreme(marks):
+        return []
+    readable, extremes = _EXTREME.subn(_zeros, raw)
+    try:
+        _value(readable)
     except msgspec.DecodeError as error:
         return _numbers(raw, at) or [FieldError(at, f"expected JSON that every reader takes: {error}")]
     return _numbers(raw, at) if extremes or marks.find(_LONG) >= 0 else []

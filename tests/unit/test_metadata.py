@@ -4,6 +4,7 @@ import json
 import math
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from tidings.config import Settings
 from tidings.events import EventInput, fingerprint, meaning, read_event
-from tidings.metadata import MAX_INTEGER_DIGITS, canonical, deeper_than, metadata_errors
+from tidings.metadata import MAX_INTEGER_DIGITS, are_plain, canonical, deeper_than, metadata_errors
 from tidings.testing import START_MS
 
 BOUNDS = {"max_bytes": 16_384, "max_depth": 16}
@@ -46,6 +47,29 @@ def test_a_number_is_taken_when_every_reader_can_take_it(number: str, around: st
     if good:
         assert math.isfinite(float(msgspec.json.decode(raw)["a/b"]))
         assert math.isfinite(float(json.loads(raw)["a/b"]))
+
+
+raw_object = msgspec.json.Decoder(msgspec.Raw).decode
+PIECES = r'''"a" "\u00e9" "\ud800" "\x" "ä" 1 -0 01 1. 1e5 1e99 e308 .5 - [ ] { } , : null tru "'''
+pieces = st.sampled_from([*PIECES.split(), "\\", " ", "\0", "\n", "9" * 200, "9" * 309]).map(
+    str.encode
+) | st.sampled_from([b"\xff", b"\xc3", b"\xa9", b"\xed\xa0\x80"])
+
+
+@given(st.lists(st.lists(pieces, max_size=6).map(b"".join), min_size=1, max_size=3))
+def test_texts_without_errors_are_decoded_by_every_reader(bodies: list[bytes]) -> None:
+    """A raw value was only passed over. One look at several finds no less than one at each."""
+    raws = []
+    for body in bodies:
+        for raw in (b'{"a":' + body + b"}", body):
+            with suppress(msgspec.DecodeError):
+                raws.append(msgspec.Raw(bytes(raw_object(raw)).strip()))
+    right = [raw for raw in raws if not metadata_errors(bytes(raw), "", **BOUNDS)]
+    for raw in right:
+        assert isinstance(msgspec.json.decode(raw), dict)
+        assert isinstance(json.loads(bytes(raw)), dict)
+    if are_plain(raws, **BOUNDS):
+        assert right == raws
 
 
 def test_all_numbers_are_pointed_to() -> None:
