@@ -18,7 +18,7 @@ WORKERS ?= auto
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test suite check units lint web webtests bench attack crash nginx simulate soak lock clean
+.PHONY: help run test suite check units lint web packages webtests bench attack crash nginx simulate soak lock clean
 
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,7 +26,7 @@ help: ## Print this list
 run: .make/run ## Serve in dev mode on tidings.db, with a little real data to look at; TIDINGS_PORT=… on another port
 	$(BIN)/tidings serve --dev --sample
 
-test: .make/node .make/chromium web ## All that a change must pass: style, types, import contracts, and beside them tests; WORKERS=… at once
+test: .make/node .make/chromium packages ## All that a change must pass: style, types, import contracts, and beside them tests; WORKERS=… at once
 	@$(MAKE) --no-print-directory --jobs lint suite webtests
 
 suite: .make/dev # a target of its own, so that it can run beside another
@@ -44,12 +44,15 @@ lint: .make/dev ## Style, types and import contracts alone
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-web: .make/web ## Build the packages for browsers, in web/packages, with types made from the schemas of the server
+web: packages ## Build the packages for browsers, in web/packages, and the demo in src/tidings/http/static/demo, to be committed
+	npm run --prefix web --silent demo
+
+packages: .make/web # types come from the schemas of the server; the demo is apart, so that tests can compare the committed one
 	$(BIN)/python -m docs.openapi .make/openapi.json
 	npm run --prefix web --silent types
 	npm run --prefix web --silent build
 
-webtests: web # for the same reason
+webtests: packages # for the same reason
 	npm run --prefix web --silent check
 	npm test --prefix web --silent
 

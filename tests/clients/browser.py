@@ -1,7 +1,7 @@
 """Listens with the EventSource of a page in Chromium: ``python -m tests.clients.browser URL PROFILE [STREAMS]``.
 
-The page is the server's own first page. Chromium is driven over its DevTools protocol; what the page tells comes out as
-lines of JSON. ``PROFILE`` is an empty folder.
+The page is the list of routes, which opens no stream of its own. Chromium is driven over its DevTools protocol; what the
+page tells comes out as lines of JSON. ``PROFILE`` is an empty folder.
 """
 
 import itertools
@@ -102,6 +102,10 @@ class Page:
                 params: dict[str, Any] = said["params"]
                 return params
 
+    def seen(self) -> list[dict[str, Any]]:
+        """The events so far that nobody has waited for."""
+        return list(self._events)
+
     def _said(self) -> dict[str, Any]:
         said: dict[str, Any] = json.loads(self._socket.recv(self._limit_s))
         return said
@@ -121,7 +125,7 @@ def opened(profile: str, url: str, limit_s: float | None = None) -> Iterator[Pag
 
 def main(url: str, profile: str, streams: int = 1) -> None:
     """Tell every event as a line of JSON, for ever."""
-    with opened(profile, urljoin(url, "/")) as page:
+    with opened(profile, urljoin(url, "/docs")) as page:
         page.call("Runtime.addBinding", name="tell")
         page.call("Runtime.evaluate", expression=f"{SCRIPT.read_text()};listen({json.dumps(url)}, {streams})")
         while True:

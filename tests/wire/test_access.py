@@ -43,6 +43,7 @@ PLACES = {
     "other_id": OTHER,
     "type": "access",
     "key": "access",
+    "file": "none",
 }
 UNDO = "/v1/notifications/undo"
 SESSION = "/v1/session"

@@ -53,6 +53,7 @@ GOOD_PATH = {
     "action_id": "a",
     "key": "k",
     "type": "t",
+    "file": "f",
 }
 REFUSED_BY_CHECKS = {"cursor": "zz", "from": "x", "to": "x", "fields": "zz", "include": "zz", "limit": "0"}
 REFUSED_BY_CHECKS |= {"verb": "\0,", "object_type": "a:,", "actor_id": "\0,", "topic": "a,"}

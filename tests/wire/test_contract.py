@@ -458,7 +458,8 @@ def test_every_route_is_exercised() -> None:
         "stream",
         "site.css",
         "icon.svg",
-        "index.js",
+        "demo",
+        "sample.ndjson",
         "docs.js",
     }
     assert {part for part in parts - elsewhere if part not in source} == set()

@@ -2,9 +2,13 @@
 
 The format is described at https://www.gharchive.org and in GitHub's "Event types" reference: one JSON object
 a line with ``id``, ``type``, ``actor``, ``repo``, ``payload`` and ``created_at``.
+
+As a program it writes the events of the lines of its standard input, one body of ``POST /v1/events`` a line:
+``zcat 2015-01-01-0.json.gz | python -m tidings.contrib.gharchive``.
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -117,3 +121,13 @@ def _copy(source: Mapping[str, Any], goal: dict[str, Any], path: list[str]) -> N
         goal[name] = source[name]
     elif isinstance(source[name], Mapping):
         _copy(source[name], goal.setdefault(name, {}), rest)
+
+
+def main() -> None:
+    """Write the event of each line of standard input. Raises ValueError at the first line that is none."""
+    for line in sys.stdin.buffer:
+        sys.stdout.buffer.write(msgspec.json.encode(publication(line).body) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -110,6 +110,7 @@ PATH_TYPES: dict[str, Any] = {
     "action_id": Annotated[str, Meta(min_length=1, max_length=64)],
     "key": Id,
     "type": Verb,
+    "file": Annotated[str, Meta(min_length=1, max_length=128)],
 }
 """The types of path segments by the name that they have in templates."""
 

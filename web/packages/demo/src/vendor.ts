@@ -1,0 +1,3 @@
+import "react";
+import "react/jsx-runtime";
+import "react-dom/client";
