@@ -101,14 +101,15 @@ class Stream:
 
     def start(self, counts: InboxCounters, position: int, now: float) -> None:
         """Send hello, with the counters of the inbox and the position of the log. The stream then catches up, even when
-        there is nothing to catch up with."""
+        there is nothing to catch up with. A hello before a reset has no id: a client that loses the connection between the
+        two would come back with it, and never know that its state is too old."""
         head = Cursor(None if self.seq is None else counts.seq, None if self.position is None else position)
         given, self._last_event_id = self._last_event_id, None
         cursor, lost = self._resume(given, head)
         self.seq, self.position = cursor
         self.state = State.CATCHING_UP
         data = self._hello(counts, position, given is not None and not lost)
-        self._write(Frame("hello", data), now, self.cursor.text(self.epoch))
+        self._write(Frame("hello", data), now, None if lost else self.cursor.text(self.epoch))
         if lost:
             self.reset(lost, head, now)
 
