@@ -135,12 +135,11 @@ def _include(effects: CommitEffects, command: Command, outcome: Outcome) -> None
 def _include_published(effects: CommitEffects, command: Publish | FireReminder, outcome: Published) -> None:
     effects.jobs |= bool(outcome.pending)
     effects.position = max([effects.position, *[receipt.position for receipt in outcome.receipts]])
-    public = [effects.public_position]
-    for event, at in _added(command, outcome):
-        effects.added.append(event)
-        if event.visibility == Visibility.PUBLIC:
-            public.append(at)
-    effects.public_position = max(public)
+    added = _added(command, outcome)
+    effects.added += [event for event, _ in added]
+    public = Visibility.PUBLIC
+    positions = [at for event, at in added if event.visibility == public]
+    effects.public_position = max([effects.public_position, *positions])
 
 
 def _added(command: Publish | FireReminder, outcome: Published) -> list[tuple[NewEvent, int]]:

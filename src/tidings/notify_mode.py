@@ -20,7 +20,10 @@ class NotifyMode(IntEnum):
     @property
     def groups(self) -> bool:
         """Whether an item of the event may share a notification with others."""
-        return self not in (NotifyMode.READ, NotifyMode.SINGLE)
+        return self not in _ALONE
+
+
+_ALONE = (NotifyMode.READ, NotifyMode.SINGLE)
 
 
 def notify_mode(wanted: bool | None, old: bool, single: bool = False) -> NotifyMode:

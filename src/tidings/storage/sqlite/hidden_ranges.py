@@ -26,7 +26,8 @@ _NONE = -1
 def extend(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch, high: int, logged: int) -> None:
     """Record the ranges of a batch that was written. ``high``: the greatest key before it, ``logged``: the last event's
     position."""
-    hidden = [event.visibility is not Visibility.PUBLIC for event in events]
+    public = Visibility.PUBLIC
+    hidden = [event.visibility is not public for event in events]
     if rows.late and w.has_hidden_ranges:
         for i, key in enumerate(rows.keys):
             if not hidden[i]:

@@ -243,7 +243,8 @@ def _addressed(w: WriteSession, events: Sequence[NewEvent]) -> array[int]:
 
 def _in_timelines(events: Sequence[NewEvent], rows: EventBatch) -> array[int]:
     """The sorted pairs (signed topic << 16 | index) of the batch."""
-    restricted = [event for event in events if event.visibility is not Visibility.PUBLIC]
+    public = Visibility.PUBLIC  # looked up once: an enumeration takes 90 ns to find a member
+    restricted = [event for event in events if event.visibility is not public]
     if not restricted:  # as a rule: without a call for each topic
         return array("q", sorted(t << 16 | i for i, topics in enumerate(rows.topics) for t in topics))
     followed = [event.visibility.reaches_followers for event in events]

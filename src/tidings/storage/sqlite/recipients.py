@@ -69,10 +69,11 @@ def _arrivals(w: WriteSession, events: Sequence[NewEvent], rows: EventBatch) -> 
     """Drafts of the events that can have recipients now; broadcasts are materialised later."""
     found = {}
     kinds = {verb: kind(w, verb) for verb in {event.verb for event in events}}
+    nobody = NotifyMode.NONE
     for i, event in enumerate(events):
         brings = kinds[event.verb]
         followers = brings.to_followers and brings.rule.notifies_followers(event.visibility)
-        if event.audience or event.notify is NotifyMode.NONE or not (event.targets or followers):
+        if event.audience or event.notify is nobody or not (event.targets or followers):
             continue
         alone = NotificationDraft(
             rows.keys[i], brings, rows.actors[i], rows.things[i], rows.topics[i], event.notify

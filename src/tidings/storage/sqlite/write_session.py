@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import apsw
@@ -180,7 +181,7 @@ class WriteSession:
             some = rows[at : at + INSERT_ROWS]
             one = "(" + ",".join("?" * len(some[0])) + ")"
             values = ",".join([one] * len(some))
-            self.db.execute(sql(name, n, rows=values), [value for row in some for value in row])
+            self.db.execute(sql(name, n, rows=values), list(chain.from_iterable(some)))
 
     def run(self, name: str, packed: array[int], n: int, ev: int = 0, **values: int) -> int:
         """Execute a set-based statement over packed integers; returns the rows it changed."""
