@@ -32,8 +32,9 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--remote-debugging-port=0",
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 )
-"""One page, and nothing that a browser does of its own accord."""
+"""One page with a mouse, and nothing that a browser does of its own accord."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 LISTENING = re.compile(r"DevTools listening on (ws://\S+)")
 SCRIPT = Path(__file__).with_name("listen.js")
@@ -90,6 +91,7 @@ class Page:
         self._socket.send(json.dumps({"id": number, "method": method, "params": params} | self._session))
         while (said := self._said()).get("id") != number:
             self._events.append(said)
+        assert "error" not in said, said
         result: dict[str, Any] = said["result"]
         assert "exceptionDetails" not in result, result
         return result

@@ -43,7 +43,7 @@ export interface TopQuery {
   readonly topic?: string;
   readonly limit?: number;
   /** With the ranks and counts of the window before. */
-  readonly compare?: boolean;
+  readonly compare?: "previous";
 }
 
 /** Of which key, or of all, a series is. */

@@ -214,6 +214,8 @@ export class SimulatedServer {
         return { updated: this.set(ids, (row) => ({ archived_at: row.archived_at ?? at })) };
       case "read-all":
         return { updated: 0, ...this.readAll(body.up_to ?? this.seq) };
+      case "seen-all":
+        return { updated: this.set([...this.rows.keys()], (row) => ({ seen_at: row.seen_at ?? at })) };
       case "undo":
         return { updated: this.undo(Number(body.undo)) };
       default:
@@ -343,7 +345,7 @@ function blank(id: string, type: string, at: string): Notification {
     actor_image: null,
     object_title: null,
     object_image: null,
-    parts: { actors: [], object: null } as unknown as Notification["parts"],
+    parts: { actors: [], others: 0, object: { type: "o", id, title: null, image: null }, count: 1 },
     count: 1,
     actors: [],
     actor_count: 1,

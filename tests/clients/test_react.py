@@ -1,0 +1,86 @@
+"""The React components in Chromium on a real server, under the policy ``default-src 'self'``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.clients.react_page import ReactPage, built, react_page
+from tests.clients.scenario import Server, serving
+from tests.wire.people import event
+
+USER = "nora"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[ReactPage]:
+    folder = tmp_path / "page"
+    folder.mkdir()
+    with react_page(tmp_path / "profile", built(folder)) as opened:
+        yield opened
+        assert opened.complaints == []
+
+
+def publish(server: Server, *objects: str) -> None:
+    """An event about each object, for the user."""
+    events = [event(object_id=one, target_user_ids=[USER]) for one in objects]
+    assert httpx.post(f"{server.url}/v1/events", json=events).status_code == 201
+
+
+def unread(server: Server) -> int:
+    """What the server counts as unread."""
+    reply = httpx.get(f"{server.url}/v1/notifications/unread-count", params={"user_id": USER}).json()
+    count: int = reply["unread_count"]
+    return count
+
+
+def named(name: str) -> str:
+    """A condition: the bell has this name."""
+    return f"document.querySelector('.tidings-bell').ariaLabel === '{name}'"
+
+
+def test_the_bell_is_live(server: Server, page: ReactPage) -> None:
+    """What is published appears without a request by the user, and what the user reads is read on the server."""
+    publish(server, "1", "2")
+    page.show(server.url, show="dropdown", user=USER)
+    page.until(named("Notifications, 2 unread"))
+    publish(server, "3")
+    page.until(named("Notifications, 3 unread"))
+    page.run("document.querySelector('.tidings-bell').click()")
+    page.until("document.querySelectorAll('.tidings-row--unread').length === 3")
+    page.run("document.querySelector('.tidings-row__tools button').click()")
+    page.until(named("Notifications, 2 unread"))
+    page.run("document.querySelector('.tidings-panel__header button').click()")
+    undo = "document.querySelector('.tidings-undo__button')"
+    page.until(f"({undo}.focus(), document.activeElement === {undo})")  # an offer that has the focus stays
+    assert unread(server) == 0
+    page.run(f"{undo}.click()")
+    page.until(named("Notifications, 2 unread"))
+    assert unread(server) == 2
+
+
+def test_the_keyboard_is_enough(server: Server, page: ReactPage) -> None:
+    """Open the panel, archive a notification, read another one and leave, without a mouse."""
+    publish(server, "1", "2", "3")
+    page.show(server.url, show="dropdown", user=USER)
+    page.until(named("Notifications, 3 unread"))
+    page.run("document.querySelector('.tidings-bell').focus()")
+    page.key("Enter")
+    page.until("document.activeElement.role === 'dialog'")
+    while not page.run("document.activeElement.className === 'tidings-opener'"):
+        page.key("Tab")
+    page.key("e", text="e")
+    page.until("document.querySelectorAll('.tidings-row').length === 2")
+    page.until("document.activeElement.className === 'tidings-opener'")
+    page.key("j", text="j")
+    page.key("u", text="u")
+    page.until(named("Notifications, 1 unread"))
+    page.key("Escape")
+    page.until("document.activeElement.className.includes('tidings-bell')")

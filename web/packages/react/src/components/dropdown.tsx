@@ -1,0 +1,148 @@
+import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { useClient } from "../hooks/client-provider.js";
+import { useUnread } from "../hooks/inbox.js";
+import { useTexts, useUi } from "../provider.js";
+import { Bell, type BellProps } from "./bell.js";
+import { InboxList, type InboxListProps } from "./inbox-list.js";
+import { useLeave } from "./leave.js";
+import { classes, IconButton } from "./parts.js";
+import { useUndoBar } from "./undo-bar.js";
+
+export type DropdownProps = Omit<InboxListProps, "scroller" | "onReadAll"> &
+  Pick<BellProps, "badge" | "counts" | "max" | "icon"> & {
+    /** The edge of the bell that the panel is aligned with. Default: `end`. */
+    align?: "start" | "end";
+    /** The address of the page with all notifications. */
+    pageUrl?: string;
+    /** At the end of the heading, such as a link to the settings. */
+    renderHeaderEnd?: () => ReactNode;
+    className?: string;
+  };
+
+/** A bell that opens the newest notifications in a panel below it. */
+export function Dropdown(props: DropdownProps): ReactNode {
+  const { badge, counts, max, icon, align = "end", pageUrl, renderHeaderEnd, className, ...list } = props;
+  const { inbox } = useClient();
+  const { attempt } = useUi();
+  const [open, setOpen] = useState(false);
+  const root = useRef<HTMLDivElement>(null);
+  const id = useId();
+  const close = (): void => setOpen(false);
+  useLeave(root, open, close);
+  const { unseen_count } = useUnread();
+  useEffect(() => {
+    if (open && unseen_count) void attempt(inbox.seeAll());
+  }, [open, unseen_count, inbox, attempt]);
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || !open) return;
+    event.stopPropagation();
+    close();
+    root.current?.querySelector<HTMLElement>(".tidings-bell")?.focus();
+  };
+  const bell = { ...(badge && { badge }), ...(counts && { counts }), ...(max && { max }), icon };
+  return (
+    <div className={classes("dropdown", {}, className)} ref={root} onKeyDown={onKeyDown}>
+      <Bell {...bell} expanded={open} controls={open ? id : undefined} onClick={() => setOpen(!open)} />
+      {open && (
+        <Panel
+          {...list}
+          id={id}
+          align={align}
+          pageUrl={pageUrl}
+          renderHeaderEnd={renderHeaderEnd}
+          onOpened={() => {
+            close();
+            list.onOpened?.();
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+type PanelProps = Omit<DropdownProps, "pageUrl" | "renderHeaderEnd"> & {
+  id: string;
+  pageUrl: string | undefined;
+  renderHeaderEnd: (() => ReactNode) | undefined;
+};
+
+function Panel({ id, align, pageUrl, renderHeaderEnd, filter, ...list }: PanelProps): ReactNode {
+  const { texts, Link } = useUi();
+  const { messages } = texts;
+  const panel = useRef<HTMLDivElement>(null);
+  const body = useRef<HTMLDivElement>(null);
+  const [unread, setUnread] = useState(false);
+  const [bar, readAll, any] = useReadAll();
+  useEffect(() => panel.current?.focus(), []);
+  return (
+    <div
+      ref={panel}
+      id={id}
+      className={classes("panel", { [align ?? "end"]: true })}
+      role="dialog"
+      aria-labelledby={`${id}-title`}
+      tabIndex={-1}
+    >
+      <header className="tidings-panel__header">
+        <h2 id={`${id}-title`} className="tidings-title">
+          {messages.notifications}
+        </h2>
+        {any && <IconButton icon="checks" label={messages.markAllRead} onClick={readAll} />}
+        {renderHeaderEnd?.()}
+      </header>
+      <Filters unread={unread} onChange={setUnread} />
+      <div ref={body} className="tidings-panel__body">
+        <InboxList {...list} filter={{ ...filter, ...(unread && { unread }) }} scroller={body} onReadAll={readAll} />
+      </div>
+      {bar}
+      {pageUrl && (
+        <footer className="tidings-panel__footer">
+          <Link href={pageUrl} className="tidings-link" onClick={list.onOpened}>
+            {messages.seeAll}
+          </Link>
+        </footer>
+      )}
+    </div>
+  );
+}
+
+/** Mark all read, with an offer to undo it; whether anything is unread. */
+export function useReadAll(): [bar: ReactNode, readAll: () => void, any: boolean] {
+  const { inbox } = useClient();
+  const { attempt, texts } = useUi();
+  const { unread_count } = useUnread();
+  const [bar, offer] = useUndoBar();
+  const readAll = async (): Promise<void> => {
+    const undo = await attempt(inbox.readAll());
+    if (undo) offer(texts.messages.allMarkedRead, undo);
+  };
+  return [bar, () => void readAll(), unread_count > 0];
+}
+
+/** All or unread. */
+export function Filters({ unread, onChange }: { unread: boolean; onChange: (unread: boolean) => void }): ReactNode {
+  const texts = useTexts();
+  const { messages } = texts;
+  const { unread_count } = useUnread();
+  const options = [
+    { on: false, label: messages.all, count: 0 },
+    { on: true, label: messages.unread, count: unread_count },
+  ];
+  return (
+    <fieldset className="tidings-filters">
+      <legend className="tidings-hidden">{messages.notifications}</legend>
+      {options.map(({ on, label, count }) => (
+        <button
+          key={label}
+          type="button"
+          className="tidings-filter"
+          aria-pressed={unread === on}
+          onClick={() => onChange(on)}
+        >
+          {label}
+          {count > 0 && <span className="tidings-filter__count">{texts.number(count)}</span>}
+        </button>
+      ))}
+    </fieldset>
+  );
+}

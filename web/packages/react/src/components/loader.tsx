@@ -1,0 +1,73 @@
+import { type ReactNode, useEffect, useRef, useState } from "react";
+import { useConnection } from "../hooks/connection.js";
+import { useTexts } from "../provider.js";
+import { Skeleton } from "./states.js";
+
+export interface LoaderProps {
+  readonly status: "empty" | "cached" | "loaded";
+  readonly loadingMore: boolean;
+  readonly next_cursor: string | null;
+  loadMore(): Promise<void>;
+  retry(): Promise<void>;
+  readonly children: ReactNode;
+}
+
+/** A list while it is loaded: placeholders, the next page when its end comes into view, and what to do after a failure. */
+export function Loader(props: LoaderProps): ReactNode {
+  const { status, loadingMore, next_cursor, loadMore, retry, children } = props;
+  const { messages } = useTexts();
+  const { status: connection } = useConnection();
+  const [failed, setFailed] = useState(false);
+  const end = useRef<HTMLDivElement>(null);
+  const more = status !== "empty" && next_cursor !== null;
+  const load = (work: () => Promise<void>): void => {
+    setFailed(false);
+    work().catch(() => setFailed(true));
+  };
+  useEffect(() => {
+    const element = end.current;
+    if (!element || !more || loadingMore || failed || typeof IntersectionObserver === "undefined") return undefined;
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (entries.some((entry) => entry.isIntersecting)) loadMore().catch(() => setFailed(true));
+      },
+      { rootMargin: "400px" },
+    );
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [more, loadingMore, failed, loadMore]);
+  if (status === "empty") {
+    const down = failed || connection === "waiting";
+    return down ? <Failed retry={() => load(retry)} /> : <Skeleton />;
+  }
+  return (
+    <>
+      {children}
+      <div ref={end} className="tidings-end">
+        {loadingMore && <Skeleton rows={1} />}
+        {failed ? (
+          <Failed retry={() => load(loadMore)} />
+        ) : (
+          more &&
+          !loadingMore && (
+            <button type="button" className="tidings-button" onClick={() => load(loadMore)}>
+              {messages.loadMore}
+            </button>
+          )
+        )}
+      </div>
+    </>
+  );
+}
+
+function Failed({ retry }: { retry: () => void }): ReactNode {
+  const { messages } = useTexts();
+  return (
+    <div className="tidings-failed" role="alert">
+      <p>{messages.failed}</p>
+      <button type="button" className="tidings-button" onClick={retry}>
+        {messages.retry}
+      </button>
+    </div>
+  );
+}

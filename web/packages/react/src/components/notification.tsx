@@ -1,0 +1,130 @@
+import { isUnread, type Notification } from "@tidings/client";
+import type { ReactNode } from "react";
+import { useClient } from "../hooks/client-provider.js";
+import { useUi } from "../provider.js";
+import { ActionButtons } from "./actions.js";
+import { emphasised } from "./emphasis.js";
+import { Icon } from "./icons.js";
+import { Menu, type MenuItem } from "./menu.js";
+import { Avatar, classes, IconButton, Opener, Time } from "./parts.js";
+
+/** Parts of a row that an application may replace. */
+export interface NotificationSlots {
+  /** In place of the avatar. */
+  renderAvatar?: (item: Notification) => ReactNode;
+  /** In place of the text. */
+  renderText?: (item: Notification) => ReactNode;
+  /** Below the text, such as a preview. */
+  renderDetails?: (item: Notification) => ReactNode;
+}
+
+export type NotificationItemProps = NotificationSlots & {
+  item: Notification;
+  /** -1 takes the controls out of the tab order, as lists do for all rows but one. */
+  tabIndex?: number;
+  /** Called after the user has opened it. */
+  onOpened?: (() => void) | undefined;
+  /** In place of `inbox.archive`: a list moves the focus as well. */
+  onArchive?: ((item: Notification) => void) | undefined;
+};
+
+/** One notification: who, what and when, its actions, and what the user can do with it. */
+export function NotificationItem(props: NotificationItemProps): ReactNode {
+  const { item, tabIndex = 0, onOpened, onArchive, renderAvatar, renderText, renderDetails } = props;
+  const { inbox } = useClient();
+  const { texts, attempt, onOpen } = useUi();
+  const { messages } = texts;
+  const unread = isUnread(item);
+  const open = (): void => {
+    onOpen?.(item);
+    if (unread) void attempt(inbox.markRead(item.id));
+    onOpened?.();
+  };
+  const archive = (): void => (onArchive ? onArchive(item) : void attempt(inbox.archive(item.id)));
+  const { actors, object } = item.parts;
+  const names = [...actors.map((actor) => actor.name ?? actor.id), item.actor_name, object.title];
+  return (
+    <article className={classes("row", { unread, pinned: item.pinned_at })}>
+      <div className="tidings-row__avatar">{renderAvatar ? renderAvatar(item) : <Avatars item={item} />}</div>
+      <div className="tidings-row__body">
+        <Opener url={item.url} onOpen={open} tabIndex={tabIndex}>
+          {unread && <span className="tidings-hidden">{messages.unread}: </span>}
+          {renderText ? renderText(item) : emphasised(item.message, names)}
+        </Opener>
+        {item.description && <p className="tidings-row__description">{item.description}</p>}
+        {renderDetails?.(item)}
+        <ActionButtons item={item} tabIndex={tabIndex} />
+        <p className="tidings-row__meta">
+          <Time at={item.updated_at} />
+          {item.pinned_at && (
+            <span className="tidings-row__pinned">
+              <Icon name="pin" />
+              {messages.pinned}
+            </span>
+          )}
+        </p>
+      </div>
+      <span className="tidings-row__dot" aria-hidden="true" />
+      <div className="tidings-row__tools">
+        {unread ? (
+          <IconButton
+            icon="check"
+            label={messages.markRead}
+            tabIndex={tabIndex}
+            onClick={() => void attempt(inbox.markRead(item.id))}
+          />
+        ) : (
+          <IconButton
+            icon="dot"
+            label={messages.markUnread}
+            tabIndex={tabIndex}
+            onClick={() => void attempt(inbox.markUnread(item.id))}
+          />
+        )}
+        <IconButton icon="archive" label={messages.archive} tabIndex={tabIndex} onClick={archive} />
+        <Menu items={useFurther(item)} tabIndex={tabIndex} />
+      </div>
+    </article>
+  );
+}
+
+function Avatars({ item }: { item: Notification }): ReactNode {
+  const actors = item.parts.actors.slice(0, 2);
+  if (actors.length === 0)
+    return <Avatar id={item.object_id} name={item.object_title ?? item.type} image={item.object_image} />;
+  return actors.map((actor) => <Avatar key={actor.id} id={actor.id} name={actor.name ?? actor.id} image={actor.image} />);
+}
+
+const HOUR_MS = 3_600_000;
+
+function useFurther(item: Notification): MenuItem[] {
+  const client = useClient();
+  const { texts, attempt, announcer } = useUi();
+  const { messages } = texts;
+  const { inbox } = client;
+  const snooze = (label: string, until: () => Date): MenuItem => ({
+    label,
+    run: () => void attempt(inbox.snooze(until(), item.id)),
+  });
+  const mute = async (): Promise<void> => {
+    await client.request(`/v1/notifications/${encodeURIComponent(item.id)}/mute`, { method: "POST" });
+    announcer.say(messages.threadMuted);
+  };
+  return [
+    item.pinned_at
+      ? { label: messages.unpin, run: () => void attempt(inbox.unpin(item.id)) }
+      : { label: messages.pin, run: () => void attempt(inbox.pin(item.id)) },
+    snooze(messages.snoozeHour, () => new Date(Date.now() + HOUR_MS)),
+    snooze(messages.snoozeTomorrow, tomorrow),
+    snooze(messages.snoozeWeek, () => new Date(Date.now() + 7 * 24 * HOUR_MS)),
+    { label: messages.muteThread, run: () => void attempt(mute()) },
+  ];
+}
+
+/** Tomorrow at 9 o'clock, in the time zone of the browser. */
+function tomorrow(): Date {
+  const time = new Date();
+  time.setDate(time.getDate() + 1);
+  time.setHours(9, 0, 0, 0);
+  return time;
+}

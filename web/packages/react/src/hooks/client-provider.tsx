@@ -1,0 +1,69 @@
+import { type ClientOptions, TidingsClient } from "@tidings/client";
+import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
+
+/** The options of a client, or a client that the application has made. */
+export type ClientProviderProps = ClientOptions & {
+  /** A client of the application, which also stops it. The other options are then not used. */
+  client?: TidingsClient;
+  children?: ReactNode;
+};
+
+const ClientContext = createContext<TidingsClient | undefined>(undefined);
+
+/** The client of the nearest provider. Throws without one. */
+export function useClient(): TidingsClient {
+  const client = useContext(ClientContext);
+  if (!client)
+    throw new Error("Tidings: a hook was called outside of a provider; put <TidingsProvider> around the application");
+  return client;
+}
+
+/**
+ * Provides a client to the hooks below, and starts it in the browser. It is made anew when `user` or `url` changes, and stopped
+ * with the provider; `token` may change at any time.
+ */
+export function ClientProvider({ client: given, children, ...options }: ClientProviderProps): ReactNode {
+  const latest = useRef(options);
+  latest.current = options;
+  const make = (): { client: TidingsClient; user: string | undefined; url: string | undefined; stopped: boolean } => ({
+    client: given ?? new TidingsClient(following(latest)),
+    user: options.user,
+    url: options.url,
+    stopped: false,
+  });
+  const [own, setOwn] = useState(make);
+  const outdated = own.stopped || (given ? own.client !== given : own.user !== options.user || own.url !== options.url);
+  if (outdated) setOwn(make());
+  const { client } = own;
+  useEffect(() => {
+    client.start();
+    if (given) return undefined;
+    pendingStops.delete(client);
+    return () => {
+      // React runs effects twice in strict mode, and again when it shows what was hidden: only a client that stays unused stops.
+      pendingStops.add(client);
+      setTimeout(() => {
+        if (!pendingStops.delete(client)) return;
+        client.stop();
+        setOwn((current) => (current.client === client ? { ...current, stopped: true } : current));
+      });
+    };
+  }, [client, given]);
+  return <ClientContext.Provider value={client}>{children}</ClientContext.Provider>;
+}
+
+const pendingStops = new WeakSet<TidingsClient>();
+
+/** The options of a client that asks for the newest token, also if it was given as a text. */
+function following(latest: { readonly current: ClientOptions }): ClientOptions {
+  const { token, onError, ...others } = latest.current;
+  return {
+    ...others,
+    ...(token === undefined ? {} : { token: () => tokenOf(latest.current.token) }),
+    onError: (error) => latest.current.onError?.(error),
+  };
+}
+
+function tokenOf(token: ClientOptions["token"]): string | Promise<string> {
+  return typeof token === "function" ? token() : (token ?? "");
+}

@@ -1,0 +1,12 @@
+"use client";
+export { ActionButtons } from "./components/actions.js";
+export { Bell, type BellProps } from "./components/bell.js";
+export { Dropdown, type DropdownProps } from "./components/dropdown.js";
+export { InboxList, type InboxListProps } from "./components/inbox-list.js";
+export { NotificationItem, type NotificationItemProps, type NotificationSlots } from "./components/notification.js";
+export { EmptyState, type EmptyStateProps, Skeleton, UnreadDivider } from "./components/states.js";
+export * from "./hooks/index.js";
+export { en } from "./messages/en.js";
+export type { Messages, Plural } from "./messages/types.js";
+export { type LinkProps, TidingsProvider, type TidingsProviderProps } from "./provider.js";
+export { Texts } from "./text.js";
