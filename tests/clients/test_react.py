@@ -57,6 +57,9 @@ def test_the_bell_is_live(server: Server, page: ReactPage) -> None:
     page.until("document.querySelectorAll('.tidings-row--unread').length === 3")
     page.run("document.querySelector('.tidings-row__tools button').click()")
     page.until(named("Notifications, 2 unread"))
+    page.until(
+        "performance.getEntriesByName(`${location.origin}/v1/notifications/read?user_id=nora`).length === 1"
+    )
     page.run("document.querySelector('.tidings-panel__header button').click()")
     undo = "document.querySelector('.tidings-undo__button')"
     page.until(f"({undo}.focus(), document.activeElement === {undo})")  # an offer that has the focus stays
