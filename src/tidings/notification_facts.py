@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from tidings.delivery_priority import DeliveryPriority
 from tidings.model import InboxRow, LogEntry
 from tidings.personal_data import Endpoint, Preferences
 
@@ -20,6 +21,7 @@ class Delivery(NamedTuple):
     created_at: int
     attempts: int = 0
     muted: bool = False
+    priority: DeliveryPriority = DeliveryPriority.ORDINARY
 
 
 class FailedDelivery(NamedTuple):

@@ -467,8 +467,8 @@ class DeliveryQueue(Protocol):
     async def deliveries(
         self, due_by: int, limit: int, ids: tuple[int, ...] | None = None, without: tuple[str, ...] = ()
     ) -> list[Delivery]:
-        """Deliveries due by a time that are no dead letters, longest due first; only those of these ``ids``, if given, and
-        none to the endpoints with these ids (``without``)."""
+        """Deliveries due by a time that are no dead letters, by priority and then longest due first, with a share of the
+        page for each (``fill_page``); only those of ``ids``, if given, and none to the endpoints ``without``."""
         ...
 
     async def next_due(self) -> int | None:

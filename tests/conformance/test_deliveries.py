@@ -213,7 +213,7 @@ def test_an_item_owes_a_delivery_to_each_endpoint_of_its_type(store: Harness) ->
     for delivery in found:
         expected = MAIL if delivery.endpoint.id == "e1" else HOOK
         now = store.clock.ms
-        assert delivery[1:] == (expected, "ping", row, preferences, now, now, 0, False)
+        assert delivery[1:-1] == (expected, "ping", row, preferences, now, now, 0, False)
 
 
 def test_deliveries_to_busy_endpoints_are_left_out(store: Harness) -> None:

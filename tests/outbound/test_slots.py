@@ -71,7 +71,7 @@ def test_slots_are_left_for_prompt_endpoints() -> None:
         assert taken(slots, *others) == attempts * WAITING_PER_ATTEMPT
     left = taken(slots, *(endpoint(f"old-{n}", f"old-{n}", sent_at=1) for n in range(SLOTS)))
     assert left == 12
-    assert slots.are_full
+    assert slots.are_full()
 
 
 def test_slots_that_are_released_are_free_again() -> None:
@@ -81,7 +81,7 @@ def test_slots_that_are_released_are_free_again() -> None:
         assert taken(slots, *all) == SLOTS
         for each in all[:SLOTS]:
             slots.release(each)
-    assert not slots.are_full
+    assert not slots.are_full()
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,8 @@ class Intrusive(MemoryStore):
 class Ungrouped(MemoryStore):
     """Never groups."""
 
-    def _bring(self, user: str, entry: LogEntry, alone: bool = False) -> None:
-        super()._bring(user, entry, alone=True)
+    def _bring(self, user: str, entry: LogEntry, broadcast: bool = False) -> None:
+        super()._bring(user, entry, broadcast=True)
 
 
 class Unfollowed(MemoryStore):
@@ -173,7 +173,9 @@ class Insistent(MemoryStore):
 class Undelivered(MemoryStore):
     """Enqueues nothing for who is reached outside."""
 
-    def _enqueue_deliveries(self, user: str, number: int, type: str, rule: Rule) -> None:
+    def _enqueue_deliveries(
+        self, user: str, number: int, type: str, rule: Rule, *, bulk: bool = False
+    ) -> None:
         return
 
 

@@ -1,20 +1,23 @@
 """The dispatcher: sends due deliveries, and records the results in the store.
 
 The store has a queue of deliveries. The dispatcher reads those that are due, decides about each (``delivery_policy``), and
-sends: to many endpoints at a time, to each endpoint in order. A delivery is recorded when its attempt has ended, so a crash
-before that repeats it. Each delivery is sent at least once, always with the same id, by which receivers ignore repeats.
+sends: to many endpoints at a time, to each endpoint in order, by priority. A delivery is recorded when its attempt has
+ended, so a crash before that repeats it. Each delivery is sent at least once, always with the same id, by which receivers
+ignore repeats.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from heapq import nsmallest
 from random import Random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from tidings.background import NextRun, Worker, backoff_s
+from tidings.delivery_priority import DeliveryPriority
 from tidings.errors import Unavailable
 from tidings.ids import message_id
 from tidings.model import Command, CommandResult, Outcome, RecordDeliveryResults
@@ -40,7 +43,9 @@ LANE = 8
 """Attempts at one endpoint before its deliveries are read again. A slow endpoint gets one."""
 SLOT_REST_MS = 1_000
 """Milliseconds for which the deliveries to an endpoint that got no slot are left out of pages, so that these have
-others."""
+others. When an endpoint of the same channel releases its slot, the next READMITTED of them are read again at once."""
+READMITTED = 2
+"""More than one, since the limits of a user or on slow endpoints may still refuse the first."""
 GAP_S = 0.02
 """Seconds between two reads of the store while many deliveries are added: each reads a page."""
 LONGEST_REST_S = 5.0
@@ -75,13 +80,21 @@ class Deliveries(Protocol):
     async def deliveries(
         self, due_by: int, limit: int, ids: tuple[int, ...] | None = None, without: tuple[str, ...] = ()
     ) -> list[Delivery]:
-        """Deliveries due by a time, those due for the longest first; only those of ``ids``, if given, and none to
-        the endpoints ``without``."""
+        """Deliveries due by a time, by priority, and then those due for the longest first; only those of ``ids``, if
+        given, and none to the endpoints ``without``."""
         ...
 
     async def next_due(self) -> int | None:
         """When the next reminder or delivery is due, in milliseconds."""
         ...
+
+
+class _Refusal(NamedTuple):
+    """An endpoint of a ``channel`` that got no slot for deliveries of this priority, and until when it is left out."""
+
+    priority: DeliveryPriority
+    until: int
+    channel: str
 
 
 class DeliveryDispatcher(Worker):
@@ -112,8 +125,8 @@ class DeliveryDispatcher(Worker):
         self._slots = Slots()
         self._troubles = Troubles()
         self._lanes: dict[str, asyncio.Task[None]] = {}
-        self._refused: dict[str, int] = {}
-        """Endpoints that got no slot, and until when they are left out."""
+        self._refused: dict[str, _Refusal] = {}
+        """Endpoints that got no slot."""
         self.pauses = Pauses(clock)
         self._ended: set[str] = set()
         self._outages = OutageLog(_log, "results of deliveries cannot be recorded, their endpoints wait")
@@ -159,13 +172,13 @@ class DeliveryDispatcher(Worker):
         handled = self._sort(page, now)
         progress = handled or len(self._lanes) + len(self._refused) > before
         await self._settle(handled)
-        return 0 if progress and len(page) == PAGE and not self._slots.are_full else SHORTEST_REST_S
+        return 0 if progress and len(page) == PAGE and not self._slots.are_full() else SHORTEST_REST_S
 
     def _busy(self) -> tuple[str, ...]:
         """The endpoints to which nothing is begun now. Their deliveries keep their place: to postpone those would have
         later ones overtake them."""
         now = self._since()
-        self._refused = {id: until for id, until in self._refused.items() if until > now}
+        self._refused = {id: one for id, one in self._refused.items() if one.until > now}
         return (*self._lanes, *self._refused, *self.pauses.ids())
 
     def _sort(self, page: Sequence[Delivery], now: int) -> list[tuple[Delivery, DeliveryResult]]:
@@ -185,11 +198,18 @@ class DeliveryDispatcher(Worker):
             handled += [(by_id[one.id], one) for one in decided.handled]
             if not decided.batches:
                 continue
-            if self._slots.take(due[0].endpoint, self._since()):
+            endpoint, priority, since = due[0].endpoint, decided.batches[0][0].priority, self._since()
+            if self._slots.take(endpoint, since, priority):
                 self._begin(decided.batches[:LANE])
-            elif not self._slots.are_full:  # else the next slot may be this endpoint's
-                self._refused[due[0].endpoint.id] = self._since() + SLOT_REST_MS
+            elif not self._slots.are_full(priority):  # else the next slot may be this endpoint's
+                self._refused[endpoint.id] = _Refusal(priority, since + SLOT_REST_MS, endpoint.channel)
         return handled
+
+    def _readmit(self, channel: str) -> None:
+        """A slot of this channel is free: read the deliveries to those endpoints again that wait for one."""
+        waiting = ((one, id) for id, one in self._refused.items() if one.channel == channel)
+        for _, id in nsmallest(READMITTED, waiting):
+            del self._refused[id]
 
     def _begin(self, batches: list[list[Delivery]]) -> None:
         endpoint = batches[0][0].endpoint
@@ -217,6 +237,7 @@ class DeliveryDispatcher(Worker):
         finally:
             self._ended.add(endpoint.id)
             self._slots.release(endpoint)
+            self._readmit(endpoint.channel)
             del self._lanes[endpoint.id]
             self.nudge()
 

@@ -4,11 +4,15 @@ An endpoint holds a slot during its attempts; one without a response takes up to
 most, and so does a channel that limits its attempts. On the other channels, which call addresses that users chose,
 endpoints that were slow recently share a few slots, and so do those to which nothing was sent yet. These limits leave 12
 slots for endpoints that respond promptly.
+
+All slots, and those of each channel that limits its attempts, are a pool. Priorities share a pool: none can take all of it,
+so a critical delivery finds a slot during an announcement, and an announcement goes on during any other flood.
 """
 
 from collections import Counter, OrderedDict
 from enum import Enum
 
+from tidings.delivery_priority import DeliveryPriority
 from tidings.outbound.channel import AT_ONCE
 from tidings.personal_data import Endpoint
 
@@ -56,15 +60,21 @@ class Slots:
         self._count: Counter[_Key] = Counter()
         self._slow: OrderedDict[_Key, int] = OrderedDict()  # and when that was noted
 
-    @property
-    def are_full(self) -> bool:
-        """Whether all slots are held."""
-        return len(self._held) >= SLOTS
+    def are_full(self, priority: DeliveryPriority = DeliveryPriority.ORDINARY) -> bool:
+        """Whether a priority gets no slot, whatever the endpoint."""
+        limits = _pool("all", SLOTS, priority)
+        return any(self._count[key] >= limit for key, limit in limits.items())
 
-    def take(self, endpoint: Endpoint, now: int) -> bool:
-        """Give an endpoint without a slot one, if its limits permit it; returns whether they do."""
-        limits = self._limits(endpoint, now)
-        if self.are_full or any(self._count[key] >= limit for key, limit in limits.items()):
+    def take(
+        self, endpoint: Endpoint, now: int, priority: DeliveryPriority = DeliveryPriority.ORDINARY
+    ) -> bool:
+        """Give an endpoint without a slot one, for deliveries that begin with this priority, if all limits permit it;
+        returns whether they do."""
+        limits = self._limits(endpoint, now) | _pool("all", SLOTS, priority)
+        if endpoint.channel in AT_ONCE:
+            size = WAITING_PER_ATTEMPT * AT_ONCE[endpoint.channel]
+            limits |= _pool(endpoint.channel, size, priority)
+        if any(self._count[key] >= limit for key, limit in limits.items()):
             return False
         self._held[endpoint.id] = tuple(limits)
         self._count.update(limits.keys())
@@ -107,9 +117,21 @@ class Slots:
         """The limits that a slot of this endpoint counts against, and their maxima."""
         limits = {("user", endpoint.user): USER_SLOTS}
         if endpoint.channel in AT_ONCE:
-            return limits | {("channel", endpoint.channel): WAITING_PER_ATTEMPT * AT_ONCE[endpoint.channel]}
+            return limits
         speed = self.speed(endpoint, now)
         if speed in _SHARES:
             limits["speed", speed.value] = _SHARES[speed]
             limits["unproven", endpoint.user] = USER_UNPROVEN_SLOTS
         return limits
+
+
+def _pool(name: str, size: int, priority: DeliveryPriority) -> dict[_Key, int]:
+    """The limits on the slots of a pool that a slot of this priority counts against: those of the priority itself, those of
+    priorities that are not bulk, and all. Beyond its ``size`` a pool has an eighth for bulk deliveries, and another for
+    critical ones."""
+    most, extra = size - size // 4, size // 8
+    if priority.is_critical:
+        return {(name, "critical"): most, (name, "not bulk"): size + extra, (name, "all"): size + 2 * extra}
+    if priority is DeliveryPriority.BULK:
+        return {(name, "bulk"): most, (name, "all"): size + extra}
+    return {(name, "not bulk"): size, (name, "all"): size + extra}

@@ -8,6 +8,7 @@ import pytest
 
 from tests.backends import SMALL
 from tests.unit.storage.inside import Inside, traced
+from tidings.delivery_priority import DeliveryPriority
 from tidings.endpoint_commands import AddEndpoint, RemoveEndpoint
 from tidings.errors import KeyReused
 from tidings.model import (
@@ -45,16 +46,18 @@ def reminder(key: str, due_at: int = START_MS) -> Reminder:
     return Reminder(key, due_at, b"{}", ("bob",))
 
 
-def test_what_is_due_next_is_the_first_of_two_indexes(opened: Inside) -> None:
+def test_what_is_due_next_is_the_first_of_an_index(opened: Inside) -> None:
     plan = [row[3] for row in opened.store._near.db.all(f"EXPLAIN QUERY PLAN {sql('next_due')}")]
     assert "SEARCH reminder USING COVERING INDEX reminder_due" in plan
-    assert "SEARCH delivery USING COVERING INDEX delivery_due" in plan
+    assert plan.count("SEARCH delivery USING COVERING INDEX delivery_due (priority=?)") == len(
+        DeliveryPriority
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("deliveries_due", "delivery_due (due_at>? AND due_at<?)"),
+        ("deliveries_due", "delivery_due (priority=? AND due_at>? AND due_at<?)"),
         ("dead_deliveries", "delivery_dead_lettered"),
     ],
 )
@@ -62,7 +65,7 @@ def test_deliveries_are_found_in_their_order(opened: Inside, name: str, index: s
     """By an index, whatever waits for later, and without sorting."""
     values: object = (0,) * sql(name).count("?")
     if name == "deliveries_due":
-        values = {"due_by": 0, "limit": 0, "without": None, "after_due": -1, "after_id": 0}
+        values = {"priority": 0, "due_by": 0, "limit": 0, "without": None, "after_due": -1, "after_id": 0}
     plan = [row[3] for row in opened.store._near.db.all(f"EXPLAIN QUERY PLAN {sql(name)}", values)]
     assert index in plan[0]
     assert not any("TEMP B-TREE" in each for each in plan), plan

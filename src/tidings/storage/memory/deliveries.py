@@ -7,6 +7,7 @@ from itertools import accumulate, islice
 
 import msgspec
 
+from tidings.delivery_priority import DeliveryPriority, fill_page
 from tidings.endpoint_commands import (
     AddEndpoint,
     ConfirmEndpoint,
@@ -60,12 +61,14 @@ class MemoryDeliveries(MemoryState):
     async def deliveries(
         self, due_by: int, limit: int, ids: tuple[int, ...] | None = None, without: tuple[str, ...] = ()
     ) -> list[Delivery]:
-        """Due deliveries that are no dead letters, longest due first."""
+        """Due deliveries that are no dead letters, by priority and longest due first."""
         waiting = sorted(self._waiting(), key=lambda pending: (pending.due_at, pending.id))
         due = [
             pending for pending in waiting if pending.due_at <= due_by and (ids is None or pending.id in ids)
         ]
-        return [self._delivery(pending) for pending in due if pending.endpoint not in without][:limit]
+        found = [pending for pending in due if pending.endpoint not in without]
+        by_priority = [[one for one in found if one.priority is each] for each in DeliveryPriority]
+        return [self._delivery(pending) for pending in fill_page(by_priority, limit)]
 
     async def next_due(self) -> int | None:
         """The time at which the next reminder or delivery is due."""
@@ -139,6 +142,7 @@ class MemoryDeliveries(MemoryState):
             pending.created_at,
             pending.attempts,
             self._is_muted(pending.user, group),
+            pending.priority,
         )
 
     def _letter(self, pending: PendingDelivery) -> DeadLetter:
@@ -150,14 +154,17 @@ class MemoryDeliveries(MemoryState):
 
     # --- deliveries -----------------------------------------------------------------------------------------
 
-    def _enqueue_deliveries(self, user: str, number: int, type: str, rule: Rule) -> None:
+    def _enqueue_deliveries(
+        self, user: str, number: int, type: str, rule: Rule, *, bulk: bool = False
+    ) -> None:
         """An item has joined this group: enqueue a delivery to every endpoint of its user on the type's channels."""
         channels = set(rule.channels).intersection(self._channels)
-        self._enqueue_to(
-            [each for each in self._person(user).endpoints.values() if each.channel in channels], number, type
-        )
+        to = [each for each in self._person(user).endpoints.values() if each.channel in channels]
+        self._enqueue_to(to, number, type, DeliveryPriority.of(critical=rule.critical, bulk=bulk))
 
-    def _enqueue_to(self, endpoints: Iterable[Endpoint], number: int, type: str) -> None:
+    def _enqueue_to(
+        self, endpoints: Iterable[Endpoint], number: int, type: str, priority: DeliveryPriority
+    ) -> None:
         """Enqueue a delivery of a group to those of these endpoints of its user that are usable and have no delivery of it
         queued."""
         now = self._clock.now()
@@ -169,7 +176,7 @@ class MemoryDeliveries(MemoryState):
             if endpoint.is_usable and not waits:
                 id = next(self._delivery_ids)
                 self._pending[id] = PendingDelivery(
-                    id, endpoint.user, endpoint.id, number, type, due_at=now, created_at=now
+                    id, endpoint.user, endpoint.id, number, type, now, now, priority=priority
                 )
 
     def _settle(self, handled: DeliveryResult) -> int:
@@ -209,7 +216,8 @@ class MemoryDeliveries(MemoryState):
         queued."""
         person = self._people[pending.user]
         if any(seq > max(carried, pending.number) for seq in person.inbox.groups[pending.number].items):
-            self._enqueue_to([person.endpoints[pending.endpoint]], pending.number, pending.type)
+            to = [person.endpoints[pending.endpoint]]
+            self._enqueue_to(to, pending.number, pending.type, pending.priority)
 
     def _sent(self, pending: PendingDelivery, at: int) -> None:
         endpoints = self._people[pending.user].endpoints

@@ -242,17 +242,17 @@ class MemoryInboxes(MemoryDeliveries):
             return ""
         return self._ids.text(key) if created_at(entry) - at < window_s * 1_000 else ""
 
-    def _bring(self, user: str, entry: LogEntry, alone: bool = False) -> None:
-        """Add an item of the event to the user's inbox."""
+    def _bring(self, user: str, entry: LogEntry, broadcast: bool = False) -> None:
+        """Add an item of the event to the user's inbox. One of a ``broadcast`` does not group."""
         type, rule, now = self._rules.type_of(entry.verb), self._rule(entry), self._clock.now()
         read = entry.notify is NotifyMode.READ
-        single = alone or not entry.notify.groups
+        single = broadcast or not entry.notify.groups
         how = ALONE if single else grouping(type, rule, entry.actor_id, thing(entry), now)
         about = {"object": thing(entry), "actor": user_topic(entry.actor_id), "type": ""}[rule.group_by]
         item = ItemDraft(entry.key, created_at(entry), type, about, how, read, rule.read_together)
         number = self._person(user).inbox.arrive(item, now)
         if not read:
-            self._enqueue_deliveries(user, number, type, rule)
+            self._enqueue_deliveries(user, number, type, rule, bulk=broadcast)
 
     def _lacking(self, user: str) -> Iterator[LogEntry]:
         """The pending broadcasts of this user, oldest first."""
@@ -285,7 +285,7 @@ class MemoryInboxes(MemoryDeliveries):
     def _catch_up(self, user: str) -> int:
         lacking = list(self._lacking(user))
         for entry in lacking:
-            self._bring(user, entry, alone=True)
+            self._bring(user, entry, broadcast=True)
         self._person(user).broadcast_cursor = len(self._broadcasts)
         return len(lacking)
 

@@ -7,6 +7,7 @@ from itertools import count
 from typing import NamedTuple
 
 from tidings.backfills import BackfillJob
+from tidings.delivery_priority import DeliveryPriority
 from tidings.display_names import SetDisplayName
 from tidings.feed_changes import ACTIVITY_HISTORY, FEED_HISTORY, RETRACTION_HISTORY
 from tidings.ids import EventIds, ms_of, notification_id
@@ -55,6 +56,7 @@ class PendingDelivery:
     error: str = ""
     dead: bool = False
     held: bool = False
+    priority: DeliveryPriority = DeliveryPriority.ORDINARY
 
 
 class Confirmation(NamedTuple):

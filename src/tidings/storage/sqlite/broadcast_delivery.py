@@ -51,7 +51,7 @@ def _give(
 ) -> None:
     index = {position: i for i, position in enumerate(positions)}
     pairs = {pair(user, index[position]) for user, position in lacked if position in index}
-    inbox_insert.insert_notifications(w, set(), pairs, _arrivals(w, r, positions))
+    inbox_insert.insert_notifications(w, set(), pairs, _arrivals(w, r, positions), bulk=True)
 
 
 def _arrivals(w: WriteSession, r: ReadSnapshot, positions: Sequence[int]) -> Arrivals:

@@ -5,6 +5,7 @@ from typing import Any
 
 import apsw
 
+from tidings.delivery_priority import DeliveryPriority, fill_page
 from tidings.ids import notification_id, notification_ref
 from tidings.model import CommandResult, InboxRow, RecordDeliveryResults
 from tidings.notification_facts import Delivery, FailedDelivery
@@ -25,13 +26,15 @@ def deliveries(
     ids: tuple[int, ...] | None = None,
     without: tuple[str, ...] = (),
 ) -> list[Delivery]:
-    """Due deliveries that are no dead letters, longest due first, in one snapshot; only those of these ``ids``, if given,
-    and none to the endpoints with these ids (``without``)."""
+    """Due deliveries that are no dead letters, by priority and longest due first, in one snapshot; only those of these
+    ``ids``, if given, and none to the endpoints with these ids (``without``)."""
     values: dict[str, Any] = {"due_by": due_by, "limit": limit}
     with r.snapshot():
         if ids is None:
             # an empty array cannot be bound
-            return _deliveries(r, _due(r, values | {"without": apsw.carray(without or ("",))}, limit))
+            values["without"] = apsw.carray(without or ("",))
+            due = [_due(r, values | {"priority": each.value}, limit) for each in DeliveryPriority]
+            return _deliveries(r, fill_page(due, limit))
         if not ids:
             return []
         rows = r.db.all(sql("deliveries_of_ids"), values | {"ids": r.writer.carray(ids)})
@@ -80,6 +83,7 @@ def _deliveries(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[Delivery]:
             row[5],
             row[6],
             notification_id(row[1], row[2]) in muted,
+            DeliveryPriority(row[22]),
         )
         for row in due
     ]
@@ -186,11 +190,11 @@ def _is_current(w: WriteSession, endpoint: int, user: int, handled: DeliveryResu
     return decode_preferences(row[0] if row else None) == handled.by
 
 
-def _enqueue_again(w: WriteSession, row: tuple[int, int, int, int], carried: int) -> None:
+def _enqueue_again(w: WriteSession, row: tuple[int, int, int, int, int], carried: int) -> None:
     """Enqueue a delivery for items that joined a group during an attempt: none was enqueued, since one of the group was
     queued."""
-    endpoint, user, number, type = row
-    about = {"endpoint": endpoint, "user": user, "number": number, "type": type}
+    endpoint, user, number, type, priority = row
+    about = {"endpoint": endpoint, "user": user, "number": number, "type": type, "priority": priority}
     w.db.execute(sql("enqueue_delivery_again"), about | {"carried": carried, "now": w.clock.now()})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tidings.delivery_priority import DeliveryPriority
 from tidings.endpoint_commands import (
     AddEndpoint,
     ConfirmEndpoint,
@@ -138,17 +139,19 @@ def numbers_of(w: WriteSession, channels: Iterable[str]) -> list[int]:
     return [CHANNELS[channel] for channel in channels if channel in w.channels]
 
 
-def enqueue_deliveries(w: WriteSession) -> None:
+def enqueue_deliveries(w: WriteSession, *, bulk: bool = False) -> None:
     """Enqueue deliveries of the new items (``temp.notified_group``) to the endpoints on the channels of their types.
-    Preferences and quiet hours apply when a delivery is due."""
-    types = w.db.all(sql("types_of_notified_groups"))
-    packed = [
-        number << 3 | channel
-        for (number,) in types
-        for channel in numbers_of(w, w.rules.rule(w.names.verb_text(number)).channels)
-    ]
-    if packed:
-        w.db.execute(sql("enqueue_deliveries"), {"packed": w.carray(packed), "now": w.clock.now()})
+    Preferences and quiet hours apply when a delivery is due. ``bulk``: many users get these items."""
+    packed: dict[DeliveryPriority, list[int]] = {}
+    for (number,) in w.db.all(sql("types_of_notified_groups")):
+        rule = w.rules.rule(w.names.verb_text(number))
+        priority = DeliveryPriority.of(critical=rule.critical, bulk=bulk)
+        on = (number << 3 | channel for channel in numbers_of(w, rule.channels))
+        packed.setdefault(priority, []).extend(on)
+    for priority, some in packed.items():
+        if some:
+            values = {"packed": w.carray(some), "now": w.clock.now(), "priority": priority.value}
+            w.db.execute(sql("enqueue_deliveries"), values)
 
 
 def snooze_deliveries(
@@ -165,7 +168,9 @@ def snooze_deliveries(
         w.db.execute(sql("release_snoozed"), values)
         return
     w.db.execute(sql("drop_queued"), values)
-    channels = numbers_of(w, w.rules.rule(w.names.verb_text(type)).channels)
+    rule = w.rules.rule(w.names.verb_text(type))
+    channels = numbers_of(w, rule.channels)
     if effect == "defer" and channels:
-        more = {"type": type, "until": until, "channels": w.carray(channels)}
+        priority = DeliveryPriority.of(critical=rule.critical, bulk=False)
+        more = {"type": type, "until": until, "channels": w.carray(channels), "priority": priority.value}
         w.db.execute(sql("defer_snoozed"), values | more)

@@ -165,10 +165,15 @@ def assign_sequence(pairs: Iterable[int]) -> array[int]:
 
 
 def insert_notifications(
-    w: WriteSession, addressed: Collection[int], others: Collection[int], arrivals: Arrivals
+    w: WriteSession,
+    addressed: Collection[int],
+    others: Collection[int],
+    arrivals: Arrivals,
+    *,
+    bulk: bool = False,
 ) -> int:
     """Give the users of these pairs an item of their draft; ``others`` are recipients without being targets, which is
-    recorded for a retraction. Returns the number of items."""
+    recorded for a retraction. Deliveries of ``bulk`` items come after all others. Returns the number of items."""
     if not addressed and not others:
         return 0
     _lay_out(w, arrivals)
@@ -192,7 +197,7 @@ def insert_notifications(
     if unread and w.reached and any(a.kind.rule.channels for a in arrivals.values()):
         w.db.execute(sql("clear_temporary", table="notified_group"))
         w.run("collect_notified_groups", unread, 0)
-        endpoints.enqueue_deliveries(w)
+        endpoints.enqueue_deliveries(w, bulk=bulk)
     return len(items)
 
 

@@ -126,5 +126,5 @@ def notify_followers_chunk(
         held = inboxes.holding(r, [p >> 31 for p in followers], key, position)
         followers -= {pair(user, 0) for user, _ in held}
     return inbox_insert.insert_notifications(
-        w, set(), inbox_insert.filter_recipients(w, followers, drafts), drafts
+        w, set(), inbox_insert.filter_recipients(w, followers, drafts), drafts, bulk=True
     )

@@ -221,14 +221,14 @@ CREATE INDEX confirmation_address ON confirmation (address_digest);
 CREATE INDEX confirmation_user ON confirmation (user_digest);
 
 -- Queued deliveries: the group `group_number` of `user` to an endpoint. An id is never reused, because receivers recognise
--- repetitions by it. held: quiet hours, a digest or a snooze defers it.
+-- repetitions by it. held: quiet hours, a digest or a snooze defers it. priority: see delivery_priority.py.
 CREATE TABLE delivery (
   id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint INTEGER NOT NULL, user INTEGER NOT NULL, group_number INTEGER NOT NULL,
   type INTEGER NOT NULL, due_at INTEGER NOT NULL, created_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-  error TEXT, dead_lettered INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0
+  error TEXT, dead_lettered INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0, priority INTEGER NOT NULL
 );
 CREATE INDEX delivery_endpoint ON delivery (endpoint, group_number, dead_lettered);
-CREATE INDEX delivery_due ON delivery (due_at, id, endpoint) WHERE dead_lettered = 0;
+CREATE INDEX delivery_due ON delivery (priority, due_at, id, endpoint) WHERE dead_lettered = 0;
 CREATE INDEX delivery_dead_lettered ON delivery (id) WHERE dead_lettered <> 0;
 CREATE INDEX delivery_held ON delivery (user) WHERE held <> 0;
 
