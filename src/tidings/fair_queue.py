@@ -75,7 +75,9 @@ class Submission:
 
 def submission_of(commands: Sequence[Command], done: asyncio.Future[list[Outcome | KeyReused]]) -> Submission:
     """These commands as they are queued."""
-    if all(isinstance(command, Publish) for command in commands):  # nearly always; the rest is about others
+    if len(commands) == 1 and isinstance(first := commands[0], Publish):  # nearly always
+        return Submission(APPLICATION, commands, done, len(first.events), True, True)
+    if all(isinstance(command, Publish) for command in commands):
         weight = sum(len(command.events) for command in commands if isinstance(command, Publish))
         return Submission(APPLICATION, commands, done, weight, publishes=True, ready=True)
     users = {_user(command) for command in commands}

@@ -279,11 +279,11 @@ def grouping(type: str, rule: Rule, actor: str, thing: str, now: int) -> Groupin
 def duplicate_window(rule: Rule, default_s: int, notify: NotifyMode) -> int:
     """Seconds after a notification in which an event of this rule and mode is its duplicate; 0: it is none. ``default_s`` is
     the setting. What arrives read alarms nobody, so each is kept."""
-    if notify is NotifyMode.READ:
+    own_s = rule.duplicate_window_s
+    window_s = default_s if own_s is None else own_s
+    if not window_s or notify is NotifyMode.READ:
         return 0
-    if rule.duplicate_window_s is not None:
-        return rule.duplicate_window_s
-    return 0 if notify is NotifyMode.EACH else default_s
+    return 0 if own_s is None and notify is NotifyMode.EACH else window_s
 
 
 def duplicate_key(rule: Rule, type: str, verb: str, actor: str, thing: str) -> int:

@@ -203,7 +203,8 @@ def insert_notifications(
 
 def _arrive_read(w: WriteSession, items: array[int], arrivals: Arrivals) -> array[int]:
     """Mark those of the new items read that arrive so, which were written as if they were unread; returns the others."""
-    read = {i for i, a in arrivals.items() if a.notify is NotifyMode.READ}
+    read_mode = NotifyMode.READ
+    read = {i for i, a in arrivals.items() if a.notify is read_mode}
     if not read:
         return items
     arrived = array("q", [p for p in items if index_of(p) in read])

@@ -83,12 +83,12 @@ SELECT a.thing, a.repeat, c.value >> 31, :now, a.key FROM carray(:packed) c
 CROSS JOIN temp.new_item a ON a.item = c.value >> 15 & 65535;
 
 -- name: bump_inboxes
--- As if every item opened a group; `decrement_unread_for_joins` corrects it for those that join one.
+-- As if every item opened a group; `decrement_unread_for_joins` corrects it for those that join one. A user with several
+-- items is counted several times: to group them by users would sort them all, and most users have one.
 INSERT INTO inbox (user, seq, unread, unread_items, unseen)
-SELECT c.value >> 31, count(*), count(*), count(*), count(*) FROM carray(:packed) c WHERE true GROUP BY 1
+SELECT c.value >> 31, 1, 1, 1, 1 FROM carray(:packed) c WHERE true
 ON CONFLICT (user) DO UPDATE
-SET seq = seq + excluded.seq, unread = unread + excluded.unread,
-  unread_items = unread_items + excluded.unread_items, unseen = unseen + excluded.unseen;
+SET seq = seq + 1, unread = unread + 1, unread_items = unread_items + 1, unseen = unseen + 1;
 
 -- name: notify
 -- Every row gets its seq, counted back from the last one of the inbox, which bump_inboxes has set.
