@@ -148,9 +148,9 @@ class SharedFrames:
                 else:
                     sent.send(stream, position, now)
             return
-        encoder = stream.transport.encoder
+        encoder, following = stream.transport.encoder, State.FOLLOWING
         for data, position in self._writes.get(encoder) or self._written(encoder, stream.epoch):
-            if stream.state is State.FOLLOWING:
+            if stream.state is following:
                 stream.send_joined(data, position, now)
 
     def _written(self, encoder: Encoder, epoch: str) -> list[tuple[bytes, int]]:
