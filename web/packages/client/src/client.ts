@@ -1,21 +1,34 @@
-import { Connection, type ConnectionState } from "./connection.js";
-import type { Feed } from "./feed.js";
-import type { EventFilter, EventList } from "./filters.js";
-import { FirstPaint } from "./first-paint.js";
-import type { Inbox } from "./inbox.js";
-import { type ArrivalListener, Lists } from "./lists.js";
-import { persistent, type Query, type RequestOptions, Requests, type Sent } from "./requests.js";
-import { type Resource, resource } from "./resource.js";
-import { browser, type PageEvent, type Runtime } from "./runtime.js";
-import type { FollowsPage, Preferences, PreferencesPatch, Summary, Top, Topic, TopSeries } from "./schemas.js";
-import type { ServerEvent } from "./sse.js";
-import { type Store, Value } from "./store.js";
-import { type Message, Tabs } from "./tabs.js";
-import type { TransportName } from "./transports.js";
-import { REPEAT_MS, type Want, Wants } from "./wants.js";
+import { type ConnectionState, createConnection } from "./connection.js";
+import { createFeed, type Feed, type Groups } from "./feed.js";
+import { type EventFilter, type EventList, escaped, type NotificationFilter, parametersOf, pathOf } from "./filters.js";
+import { createFirstPaint, type States } from "./first-paint.js";
+import { createInbox, type Inbox } from "./inbox.js";
+import type { Context, LiveList } from "./list.js";
+import type { FrameData } from "./list-state.js";
+import { createRequests, type Query, type RequestOptions, type Sent } from "./requests.js";
+import { createResource, type OwnResource, type Resource } from "./resource.js";
+import { browser, type PageEvent, type Runtime, sleep } from "./runtime.js";
+import type {
+  FollowsPage,
+  HelloFrame,
+  NotificationFrame,
+  Preferences,
+  PreferencesPatch,
+  RemovalFrame,
+  ResetFrame,
+  Summary,
+  Top,
+  Topic,
+  TopSeries,
+} from "./schemas.js";
+import { guarded, type Store, value } from "./store.js";
+import { createTabs, type Message, REPEAT_MS, type Want } from "./tabs.js";
+import type { Frame, TransportName } from "./transports.js";
 
 export interface ClientOptions extends RequestOptions {
-  /** The transports, from the best one down. Default: stream, poll, list; "websocket" needs the cookie of `PUT /v1/session`. */
+  /** A visitor has no credential, and sees what the setting `public_reads` permits. Default: true without `user` and `token`. */
+  visitor?: boolean;
+  /** The transports, from the best one down. Default: stream, websocket, poll, list. */
   transports?: readonly TransportName[];
   /** Keep the last state in storage for the first paint. Default: true if `user` is named. */
   cache?: boolean;
@@ -27,13 +40,8 @@ export interface ClientOptions extends RequestOptions {
   runtime?: Runtime;
 }
 
-/** Milliseconds for which a stream may take to bring a confirmed change, before the list is fetched. */
-const FRAME_MS = 3_000;
-/** Milliseconds for which the user counts as active after doing something. */
-const ACTIVE_MS = 60_000;
-/** Milliseconds between two requests of trends, and of what changes seldom. */
-const TREND_MS = 10_000;
-const SELDOM_MS = 60_000;
+/** A notification that has just arrived or changed, for toasts and sounds. */
+export type ArrivalListener = (change: NotificationFrame | RemovalFrame) => void;
 
 /** What is counted in trends. */
 export interface TopQuery {
@@ -49,335 +57,410 @@ export interface TopQuery {
 /** Of which key, or of all, a series is. */
 export type SeriesQuery = Omit<TopQuery, "limit" | "compare"> & { readonly key?: string };
 
+/** Milliseconds for which a stream may take to bring a confirmed change, before the list is fetched. */
+const FRAME_MS = 3_000;
+/** Milliseconds for which the user counts as active after doing something. */
+const ACTIVE_MS = 60_000;
+/** Milliseconds between two requests of trends, and of what changes seldom. */
+const TREND_MS = 10_000;
+const SELDOM_MS = 60_000;
+/** The longest wait after a reset that a server can request. */
+const LONGEST_SPREAD_MS = 30_000;
+/** Lists and resources that are kept, beside those in use. */
+const KEPT_STORES = 50;
+
+const NOTIFICATIONS = "/v1/notifications";
+const PREFERENCES = "/v1/preferences";
+
 /** Everything of one user: the inbox, feeds, and the connection that keeps them current. */
 export class TidingsClient {
-  readonly inbox: Inbox;
-  private readonly requests: Requests;
-  private readonly runtime: Runtime;
-  private readonly lists: Lists;
-  private readonly firstPaint: FirstPaint;
-  private readonly connection: Connection;
-  private readonly shown = new Value<ConnectionState>({ status: "stopped" });
-  private readonly tabs: Tabs;
-  private readonly tab: string;
-  private readonly wants = new Wants();
-  private readonly resources = new Map<string, Resource<unknown>>();
-  /** The leader that this tab last sent its want, and when. */
-  private wantSent = { leader: "", at: 0 };
-  /** What the tabs want of the connection, as of its start. */
-  private connected: Query = {};
-  private readonly ending = new AbortController();
-  private cursor = "";
-  private started = false;
-  private activeUntil = 0;
-
-  constructor(private readonly options: ClientOptions = {}) {
-    this.runtime = options.runtime ?? browser;
-    this.requests = new Requests(this.runtime, options);
-    this.tab = this.runtime.random().toString(36).slice(2);
-    // Two users, or two servers, never share a name: it begins with their address.
-    const name = options.user === undefined ? undefined : `tidings:${options.url ?? ""}:${options.user}`;
-    this.lists = new Lists(
-      { requests: this.requests, signal: this.ending.signal, refetchIf: (missing) => this.refetchIf(missing) },
-      (feed, inUse) => this.used(feed, inUse),
-    );
-    this.inbox = this.lists.inbox;
-    this.firstPaint = new FirstPaint(this.runtime, options.cache === false ? undefined : name, this.lists);
-    this.connection = new Connection(this.requests, options.transports ?? ["stream", "poll", "list"], {
-      query: () => this.query(),
-      frame: (event) => this.frameReceived(event),
-      poll: () => this.poll(),
-      active: () => this.runtime.now() < this.activeUntil,
-    });
-    this.tabs = new Tabs(this.runtime, options.shareTabs === false ? undefined : name, {
-      lead: () => this.connection.start(),
-      resign: () => this.resigned(),
-      others: () => this.wants.visible(this.runtime.now()),
-      received: (message) => this.messageReceived(message),
-      heartbeat: () => this.tabs.post({ kind: "state", leader: this.tab, state: this.connection.get() }),
-    });
-    this.connection.subscribe(() => this.connectionChanged());
-    this.inbox.subscribe(() => {
-      if (!this.ending.signal.aborted) this.firstPaint.changed();
-    });
-  }
-
-  /** Show what is stored, fetch the lists, and keep them current until {@link stop}. */
-  start(): void {
-    if (this.started) return;
-    this.started = true;
-    this.firstPaint.restore();
-    this.background(this.inbox.poll());
-    this.ending.signal.addEventListener(
-      "abort",
-      this.runtime.watch((event) => this.page(event)),
-    );
-    if (this.tabs.shared) this.shown.set({ status: this.runtime.visible() ? "connecting" : "paused" });
-    this.tabs.start();
-    this.postWant();
-  }
-
-  private resigned(): void {
-    this.connection.stop();
-    if (this.tabs.shared) this.shown.set({ status: "paused" }); // until the next leader says how it is
-  }
-
-  private page(event: PageEvent): void {
-    if (event === "leave") this.flush();
-    // A tab that was frozen may have missed what others sent it.
-    else if (event !== "hidden" && !this.tabs.leads) this.background(this.poll());
-  }
-
-  /** Disconnect for good. */
-  stop(): void {
-    this.flush();
-    this.postWant({ include: [], topics: [], visible: false });
-    this.tabs.stop();
-    this.connection.stop();
-    this.ending.abort();
-    this.shown.set({ status: "stopped" });
-  }
-
-  /** Forget the user, here and in all tabs. The application removes its own credential. */
-  signOut(): void {
-    this.tabs.post({ kind: "signed-out" });
-    this.forget();
-  }
-
+  declare readonly user: string | undefined;
+  declare readonly inbox: Inbox;
   /** The state of the connection, of whichever tab holds it. */
-  get connectionState(): Store<ConnectionState> {
-    return this.shown;
-  }
-
+  declare readonly connectionState: Store<ConnectionState>;
+  /** Show what is stored, fetch the lists, and keep them current until {@link stop}. */
+  declare readonly start: () => void;
+  /** Disconnect for good. */
+  declare readonly stop: () => void;
+  /** Forget the user, here and in all tabs. The application removes its own credential. */
+  declare readonly signOut: () => void;
+  /** Notifications with a filter. Equal filters are one object; it is kept current while somebody subscribes to it. */
+  declare readonly notifications: (filter?: NotificationFilter) => Inbox;
   /** A list of events. Equal lists with equal filters are one object; it is kept current while somebody subscribes to it. */
-  feed(list: EventList = "feed", filter: EventFilter = {}): Feed {
-    return this.lists.feed(list, filter);
-  }
-
+  declare readonly feed: (list?: EventList, filter?: EventFilter) => Feed;
+  /** The same in groups of similar events. */
+  declare readonly groups: (list?: EventList, filter?: EventFilter) => Groups;
   /** Call `listener` for each notification that arrives while the page is open. */
-  onArrival(listener: ArrivalListener): () => void {
-    return this.lists.onArrival(listener);
-  }
-
-  // --- what the user follows, mutes, blocks and prefers ----------------------------------------------------------
-
-  /** The preferences of the user. */
-  get preferences(): Resource<Preferences> {
-    return this.resource<Preferences>("/v1/preferences");
-  }
-
-  /** Change some preferences; null removes a setting. They are shown as the server replies. */
-  async setPreferences(patch: PreferencesPatch): Promise<void> {
-    const send = (): Promise<Preferences> => this.request("/v1/preferences", { method: "PATCH", body: patch });
-    await this.preferences.change((now) => now, send);
-  }
-
-  /** A topic: the number of its followers, and in `viewer.follows` whether the user is one. */
-  topic(topic: string): Resource<Topic> {
-    return this.resource<Topic>(`/v1/topics/${encodeURIComponent(topic)}`);
-  }
-
-  /** The first 100 topics that the user follows. */
-  get follows(): Resource<FollowsPage> {
-    return this.resource<FollowsPage>(this.own("follows"), { limit: 100 });
-  }
-
-  /** Follow a topic; its page shows it at once. */
-  follow(topic: string): Promise<void> {
-    return this.followed(topic, true);
-  }
-
-  /** Unfollow a topic; what it brought to the feed is hidden, or kept. */
-  unfollow(topic: string, history: "hide" | "keep" = "hide"): Promise<void> {
-    return this.followed(topic, false, { history });
-  }
-
-  mute(topic: string): Promise<void> {
-    return this.put("mutes", topic);
-  }
-
-  unmute(topic: string): Promise<void> {
-    return this.put("mutes", topic, "DELETE");
-  }
-
-  /** Block a user, named by id. */
-  block(userId: string): Promise<void> {
-    return this.put("blocks", userId);
-  }
-
-  unblock(userId: string): Promise<void> {
-    return this.put("blocks", userId, "DELETE");
-  }
-
-  /** The exact counts of the user's feed, and its newest items. */
-  get summary(): Resource<Summary> {
-    return this.resource<Summary>("/v1/feed/summary");
-  }
-
-  /** The most frequent objects, verbs, types or actors of a window. */
-  top(query: TopQuery = {}): Resource<Top> {
-    return this.resource<Top>("/v1/top", { ...query }, TREND_MS);
-  }
-
-  /** The events of a window over its time. */
-  series(query: SeriesQuery = {}): Resource<TopSeries> {
-    return this.resource<TopSeries>("/v1/top/series", { ...query }, TREND_MS);
-  }
-
-  /** The response of any GET route as a store. Equal paths with equal queries are one object. */
-  resource<T>(path: string, query: Query = {}, everyMs = SELDOM_MS): Resource<T> {
-    const parameters = Object.entries(query).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, String(value)]],
-    );
-    const text = new URLSearchParams(parameters.sort()).toString();
-    const address = path + (text && `?${text}`);
-    let held = this.resources.get(address) as Resource<T> | undefined;
-    if (!held) {
-      held = resource<T>(this.requests, address, everyMs, this.ending.signal);
-      this.resources.set(address, held as Resource<unknown>);
-    }
-    return held;
-  }
-
-  private own(what: string): string {
-    const { user } = this.options;
-    if (user === undefined) throw new TypeError("the option user is needed");
-    return `/v1/users/${encodeURIComponent(user)}/${what}`;
-  }
-
-  private async put(what: string, of: string, method: "PUT" | "DELETE" = "PUT", query: Query = {}): Promise<void> {
-    const path = `${this.own(what)}/${encodeURIComponent(of)}`;
-    await persistent(this.runtime, this.ending.signal, () => this.requests.whole(path, { method, query }));
-    this.background(this.lists.refetch()); // past events come and go with it
-  }
-
-  private async followed(topic: string, follows: boolean, query: Query = {}): Promise<void> {
-    const apply = (now: Topic): Topic => {
-      const change = Number(follows) - Number(now.viewer?.follows ?? !follows);
-      return { ...now, followers: now.followers + change, ...(now.viewer && { viewer: { ...now.viewer, follows } }) };
-    };
-    const send = async (): Promise<undefined> => {
-      await this.put("follows", topic, follows ? "PUT" : "DELETE", query);
-    };
-    await this.topic(topic).change(apply, send);
-    await this.follows.refetch();
-  }
-
+  declare readonly onArrival: (listener: ArrivalListener) => () => void;
   /** A request of any route. The JSON of the response, or RequestError. */
-  request<T>(path: string, sent?: Sent): Promise<T> {
-    return this.requests.json<T>(path, sent);
-  }
-
+  declare readonly request: <T>(path: string, sent?: Sent) => Promise<T>;
   /** The user did something: while only lists are polled, they are polled more often for a minute. */
-  active(): void {
-    this.activeUntil = this.runtime.now() + ACTIVE_MS;
+  declare readonly active: () => void;
+  /** The response of any GET route as a store. Equal paths with equal queries are one object. */
+  declare readonly resource: <T>(path: string, query?: Query, everyMs?: number) => Resource<T>;
+  /** The preferences of the user. */
+  declare readonly preferences: Resource<Preferences>;
+  /** Change some preferences; null removes a setting. They are shown as the server replies. */
+  declare readonly setPreferences: (patch: PreferencesPatch) => Promise<void>;
+  /** A topic: the number of its followers, and in `viewer.follows` whether the user is one. */
+  declare readonly topic: (topic: string) => Resource<Topic>;
+  /** The first 100 topics that the user follows. */
+  declare readonly follows: Resource<FollowsPage>;
+  /** Follow a topic; its page shows it at once. */
+  declare readonly follow: (topic: string) => Promise<void>;
+  /** Unfollow a topic; what it brought to the feed is hidden, or kept. */
+  declare readonly unfollow: (topic: string, history?: "hide" | "keep") => Promise<void>;
+  declare readonly mute: (topic: string) => Promise<void>;
+  declare readonly unmute: (topic: string) => Promise<void>;
+  /** Block a user, named by id. */
+  declare readonly block: (userId: string) => Promise<void>;
+  declare readonly unblock: (userId: string) => Promise<void>;
+  /** The exact counts of the user's feed, and its newest items. */
+  declare readonly summary: Resource<Summary>;
+  /** The most frequent objects, verbs, types or actors of a window. */
+  declare readonly top: (query?: TopQuery) => Resource<Top>;
+  /** The events of a window over its time. */
+  declare readonly series: (query?: SeriesQuery) => Resource<TopSeries>;
+
+  constructor(options: ClientOptions = {}) {
+    Object.assign(this, createClient(options));
   }
+}
 
-  // --- the connection ------------------------------------------------------------------------------------------
+function createClient(options: ClientOptions): TidingsClient {
+  const { user, url = "", token, visitor = user === undefined && token === undefined, onError } = options;
+  const runtime = options.runtime ?? browser;
+  const requests = createRequests(runtime, options);
+  const tab = runtime.random().toString(36).slice(2);
+  // Two users, or two servers, never share a name: it begins with their address.
+  const name = user === undefined ? undefined : `tidings:${url}:${user}`;
+  const ending = new AbortController();
+  const { signal } = ending;
+  const lists = new Map<string, LiveList>();
+  const resources = new Map<string, OwnResource<unknown>>();
+  const arrivals = new Set<ArrivalListener>();
+  const shown = value<ConnectionState>({ status: "stopped" });
+  /** Lists that came into use since the last hello: until then the stream may not have what they need. */
+  const unheard = new Set<LiveList>();
+  /** The last requests of lists. */
+  let fetching: Promise<unknown> = Promise.resolve();
+  let stored: States = {};
+  let started = false;
+  let cursor = "";
+  let activeUntil = 0;
+  /** What the tabs want of the connection, as of its start. */
+  let connected = "";
+  /** The leader that this tab last sent its want, and when. */
+  let wantSent = "";
+  let wantSentAt = 0;
 
-  private query(): Query {
-    this.connected = this.wants.query(this.ownWant(), this.runtime.now());
-    return { ...this.connected, last_event_id: this.cursor || undefined };
-  }
+  const background = (work: Promise<unknown>): void => {
+    work.catch((error: unknown) => onError?.(error));
+  };
+  const active = (): void => {
+    activeUntil = runtime.now() + ACTIVE_MS;
+  };
 
+  // --- the lists -----------------------------------------------------------------------------------------------
+
+  /** A visitor has no inbox. */
+  const isLive = (list: LiveList): boolean =>
+    list._kind._inbox ? !visitor && (list === main || list._inUse()) : list._inUse();
+  const inUse = (): LiveList[] => [...lists.values()].filter(isLive);
+  const refetch = (): Promise<unknown> => {
+    fetching = Promise.all(inUse().map((list) => list.refetch()));
+    return fetching;
+  };
+  const poll = async (): Promise<void> => {
+    if (tabs._leads()) tabs._post({ kind: "poll" });
+    await refetch();
+  };
+  const context: Context = {
+    _requests: requests,
+    _signal: signal,
+    _used(list, used) {
+      lists.set(list._key, list);
+      if (!started || signal.aborted) return;
+      if (used && isLive(list)) {
+        unheard.add(list);
+        fetching = list.refetch();
+        background(fetching);
+      }
+      postWant();
+      wantsChanged();
+    },
+    _refetchIf(missing) {
+      active();
+      runtime.after(shown.get().status === "live" ? FRAME_MS : 0, () => {
+        if (missing() && !signal.aborted) background(refetch());
+      });
+    },
+    async _make(list, step, send) {
+      let sent: Promise<number> | undefined;
+      const once = (): Promise<number> => (sent ??= send());
+      const others = inUse().filter((other) => other !== list && other._kind._inbox === list._kind._inbox);
+      await Promise.all([list, ...others].map((one) => one._make(step, once)));
+    },
+    _refetch: refetch,
+  };
+  /** The store of this key. Unused ones are dropped, the oldest first, where they are too many. */
+  const held = <V extends { readonly _inUse: () => boolean }>(stores: Map<string, V>, key: string, make: () => V): V => {
+    let store = stores.get(key);
+    if (!store) {
+      for (const [old, { _inUse }] of stores) {
+        if (stores.size >= KEPT_STORES && !_inUse() && old !== main?._key) stores.delete(old);
+      }
+      store = make();
+      stores.set(key, store);
+    }
+    return store;
+  };
+  const listOf = <L extends LiveList>(path: string, query: Query, make: () => L): L => {
+    const key = requests._address(path, query);
+    return held<LiveList>(lists, key, () => {
+      const list = make();
+      const state = stored[key];
+      if (state) list._restore(state);
+      return list;
+    }) as L;
+  };
+  const notifications = (filter: NotificationFilter = {}): Inbox & LiveList =>
+    listOf(NOTIFICATIONS, parametersOf(filter), () => createInbox(context, filter));
+  const events = (list: EventList = "feed", filter: EventFilter = {}, group?: true): Feed & Groups & LiveList =>
+    listOf(pathOf(list), { ...parametersOf(filter), group }, () => createFeed(context, list, filter, group));
+
+  // --- what arrives --------------------------------------------------------------------------------------------
+
+  const apply = async ({ event, data }: Frame): Promise<void> => {
+    const { resumed, seq = 0, after_ms: ms = 0 } = data as Partial<HelloFrame & ResetFrame>;
+    if (event === "hello") {
+      // Without a cursor the stream begins here: what the lists have from before is fetched.
+      const heard = resumed ? unheard : new Set(inUse());
+      if (!tabs._leads() || !resumed) {
+        await fetching.catch(() => undefined);
+        const behind = ({ _kind: { _at: at }, _confirmed }: LiveList): boolean =>
+          ((data as FrameData)[at] as number) > _confirmed()[at];
+        if ([...heard].some(behind)) await refetch();
+      }
+      unheard.clear();
+    } else if (event === "reset") {
+      // After a reset of many clients at once, each waits for its own time before it fetches.
+      if (ms) await sleep(runtime, Math.min(ms, LONGEST_SPREAD_MS), signal);
+      await refetch();
+    } else if (event === "heartbeat") {
+      if (seq > main._confirmed().seq) await main.refetch(); // a frame is missing
+    } else if (event === "reauth" && requests._renew() && tabs._leads()) connection._restart();
+    for (const list of inUse()) list._apply(event, data as FrameData);
+    if (event === "notification") for (const listener of arrivals) guarded(() => listener(data as NotificationFrame));
+  };
+
+  // --- the connection, and the tabs that share it --------------------------------------------------------------
+
+  const ownWant = (): Want => {
+    const include = visitor ? [] : ["notifications"];
+    const topics: string[] = [];
+    for (const { list } of inUse() as (LiveList & { list?: EventList })[]) {
+      if (list === "feed") include.push("activity");
+      else if (list === "activity") include.push("activity:all");
+      else if (list) topics.push(escaped(list.topic));
+    }
+    return { include, topics, visible: runtime.visible() };
+  };
+  const postWant = (want = ownWant()): void => tabs._post({ kind: "want", tab, want });
   /** Connect anew, if the tabs want something else of the connection than when it began. */
-  private wantsChanged(): void {
-    const wanted = this.wants.query(this.ownWant(), this.runtime.now());
-    const { include, topic } = this.connected;
-    if (!this.tabs.leads || (wanted.include === include && wanted.topic === topic)) return;
-    this.connected = wanted;
-    this.connection.restart();
-  }
+  const wantsChanged = (): void => {
+    const wanted = String(tabs._wanted(ownWant()));
+    if (!tabs._leads() || wanted === connected) return;
+    connected = wanted;
+    connection._restart();
+  };
+  const connection = createConnection(
+    requests,
+    options.transports ?? (visitor ? ["stream", "list"] : ["stream", "websocket", "poll", "list"]),
+    {
+      _path: visitor ? "/v1/activity" : NOTIFICATIONS,
+      _query() {
+        const wanted = tabs._wanted(ownWant());
+        const [include, topics] = wanted;
+        connected = String(wanted);
+        if (visitor && !connected[1]) return undefined;
+        return {
+          ...(visitor ? {} : { include }),
+          topic: (!(visitor && include) && topics) || undefined,
+          last_event_id: cursor || undefined,
+        };
+      },
+      async _frame(frame) {
+        tabs._post({ kind: "frame", frame });
+        await apply(frame);
+        // Not before: if a refetch fails, the next connection begins where this one did.
+        if (frame.id) cursor = frame.id;
+      },
+      _poll: poll,
+      _active: () => runtime.now() < activeUntil,
+    },
+  );
+  const postState = (): void => tabs._post({ kind: "state", leader: tab, state: connection.get() });
+  const received = (message: Message): void => {
+    const { kind } = message;
+    if (kind === "signed-out") forget();
+    else if (kind === "want") wantsChanged();
+    else if (tabs._leads()) return;
+    else if (kind === "frame") background(apply(message.frame));
+    else if (kind === "poll") background(poll());
+    else {
+      const { leader, state } = message;
+      shown._set(state);
+      if (wantSent === leader && runtime.now() < wantSentAt + REPEAT_MS) return;
+      wantSent = leader;
+      wantSentAt = runtime.now();
+      postWant();
+    }
+  };
+  const tabs = createTabs(runtime, options.shareTabs === false ? undefined : name, {
+    _lead: () => connection._start(),
+    _resign() {
+      connection._stop();
+      if (tabs._shared) shown._set({ status: "paused" }); // until the next leader says how it is
+    },
+    _received: received,
+    _heartbeat: postState,
+  });
+  connection.subscribe(() => {
+    const state = connection.get();
+    if (!tabs._leads() && state.status === "stopped" && state.error === undefined) return;
+    shown._set(state);
+    postState();
+  });
 
-  private ownWant(): Want {
-    return { ...this.lists.wanted(), visible: this.runtime.visible() };
-  }
+  // --- the first paint, and the end ----------------------------------------------------------------------------
 
-  private used(feed: Feed, inUse: boolean): void {
-    if (inUse) this.background(feed.refetch());
-    this.postWant();
-    this.wantsChanged();
-  }
+  const main = notifications();
+  const firstPaint = createFirstPaint(runtime, options.cache === false ? undefined : name, () =>
+    Object.fromEntries(
+      [...lists].filter(([, list]) => list.get().status !== "empty").map(([key, list]) => [key, list._confirmed()]),
+    ),
+  );
+  const flush = (): void => {
+    for (const list of lists.values()) list._flush();
+    firstPaint._flush();
+  };
+  const stop = (): void => {
+    flush();
+    postWant({ include: [], topics: [], visible: false });
+    tabs._stop();
+    connection._stop();
+    ending.abort();
+    shown._set({ status: "stopped" });
+  };
+  const forget = (): void => {
+    stop();
+    firstPaint._remove();
+    stored = {};
+    for (const store of [...lists.values(), ...resources.values()]) store._clear();
+    requests._close();
+  };
+  const onPage = (event: PageEvent): void => {
+    if (event === "leave") flush();
+    else if (event !== "hidden") {
+      if (firstPaint._removed()) forget();
+      // A tab that was frozen may have missed what others sent it.
+      else if (!tabs._leads()) background(poll());
+    }
+  };
+  main.subscribe(() => {
+    if (!signal.aborted) firstPaint._changed();
+  });
 
-  private connectionChanged(): void {
-    const state = this.connection.get();
-    if (!this.tabs.leads && state.status === "stopped" && state.error === undefined) return;
-    this.shown.set(state);
-    this.tabs.post({ kind: "state", leader: this.tab, state });
-  }
+  // --- what the user follows, mutes, blocks and prefers --------------------------------------------------------
 
-  private postWant(want = this.ownWant()): void {
-    this.tabs.post({ kind: "want", tab: this.tab, want });
-  }
+  const resource = <T>(path: string, query: Query = {}, everyMs = SELDOM_MS): Resource<T> => {
+    const address = requests._address(path, query);
+    return held(resources, address, () => {
+      const made: OwnResource<unknown> = createResource(requests, path, query, everyMs, signal, () =>
+        resources.set(address, made),
+      );
+      return made;
+    }) as OwnResource<T>;
+  };
+  const own = (what: string): string => `/v1/users/${encodeURIComponent(user ?? "")}/${what}`;
+  const put = async (what: string, of: string, method: "PUT" | "DELETE", query: Query = {}): Promise<undefined> => {
+    if (user === undefined) throw new TypeError("the option user is needed");
+    await requests._change(`${own(what)}/${encodeURIComponent(of)}`, { method, query }, signal);
+    background(refetch()); // past events come and go with it
+  };
+  const topicOf = (topic: string): Resource<Topic> => resource(`/v1/topics/${encodeURIComponent(topic)}`);
+  const follows: Resource<FollowsPage> = resource(own("follows"), { limit: 100 });
+  const followed = async (topic: string, follow: boolean, query?: Query): Promise<void> => {
+    await topicOf(topic).change(
+      (now) => ({
+        ...now,
+        followers: now.followers + Number(follow) - Number(now.viewer?.follows ?? follow),
+        ...(now.viewer && { viewer: { ...now.viewer, follows: follow } }),
+      }),
+      () => put("follows", topic, follow ? "PUT" : "DELETE", query),
+    );
+    await follows.refetch();
+  };
+  const preferences: Resource<Preferences> = resource(PREFERENCES);
 
-  private messageReceived(message: Message): void {
-    if (message.kind === "signed-out") this.forget();
-    else if (message.kind === "want") this.wanted(message.tab, message.want);
-    else if (this.tabs.leads) return;
-    else if (message.kind === "state") this.leaderState(message.leader, message.state);
-    else if (message.kind === "poll") this.background(this.poll());
-    else this.background(this.apply(message.frame));
-  }
+  return {
+    user,
+    inbox: main,
+    connectionState: shown,
+    start() {
+      if (started) return;
+      started = true;
+      stored = firstPaint._stored();
+      for (const [key, list] of lists) {
+        const state = stored[key];
+        if (state) list._restore(state);
+      }
+      background(refetch());
+      signal.addEventListener("abort", runtime.watch(onPage));
+      if (tabs._shared) shown._set({ status: runtime.visible() ? "connecting" : "paused" });
+      tabs._start();
+      postWant();
+    },
+    stop,
+    signOut() {
+      tabs._post({ kind: "signed-out" });
+      forget();
+    },
+    notifications,
+    feed: events,
+    groups: (list, filter) => events(list, filter, true),
+    onArrival(listener) {
+      arrivals.add(listener);
+      return () => arrivals.delete(listener);
+    },
+    request: requests._json,
+    active,
+    resource,
+    preferences,
+    setPreferences: (patch) =>
+      preferences.change(
+        (now) => merged(now, patch) as Preferences,
+        () => requests._change(PREFERENCES, { method: "PATCH", body: patch }, signal),
+      ),
+    topic: topicOf,
+    follows,
+    follow: (topic) => followed(topic, true),
+    unfollow: (topic, history = "hide") => followed(topic, false, { history }),
+    mute: (topic) => put("mutes", topic, "PUT"),
+    unmute: (topic) => put("mutes", topic, "DELETE"),
+    block: (userId) => put("blocks", userId, "PUT"),
+    unblock: (userId) => put("blocks", userId, "DELETE"),
+    summary: resource("/v1/feed/summary"),
+    top: (query) => resource("/v1/top", { ...query }, TREND_MS),
+    series: (query) => resource("/v1/top/series", { ...query }, TREND_MS),
+  };
+}
 
-  private leaderState(leader: string, state: ConnectionState): void {
-    this.shown.set(state);
-    const now = this.runtime.now();
-    if (this.wantSent.leader === leader && now < this.wantSent.at + REPEAT_MS) return;
-    this.wantSent = { leader, at: now };
-    this.postWant();
-  }
-
-  private wanted(tab: string, want: Want): void {
-    this.wants.set(tab, want, this.runtime.now());
-    this.wantsChanged();
-  }
-
-  private async frameReceived(event: ServerEvent): Promise<void> {
-    this.tabs.post({ kind: "frame", frame: event });
-    await this.apply(event);
-    // Not before: if a refetch fails, the next connection begins where this one did.
-    if (event.id) this.cursor = event.id;
-  }
-
-  private async poll(): Promise<void> {
-    if (this.tabs.leads) this.tabs.post({ kind: "poll" });
-    await this.lists.poll();
-  }
-
-  private async apply(event: ServerEvent): Promise<void> {
-    if (event.event === "reauth") this.renew();
-    else await this.lists.apply(event);
-  }
-
-  private renew(): void {
-    if (!this.requests.renewable) return;
-    this.requests.renew();
-    if (this.tabs.leads) this.connection.restart();
-  }
-
-  /** A change was confirmed that no frame has brought yet: after a while the lists are fetched. */
-  private refetchIf(missing: () => boolean): void {
-    this.active();
-    const ms = this.shown.get().status === "live" ? FRAME_MS : 0;
-    this.runtime.after(ms, () => {
-      if (missing() && !this.ending.signal.aborted) this.background(this.lists.refetch());
-    });
-  }
-
-  private background(work: Promise<unknown>): void {
-    work.catch((error: unknown) => this.options.onError?.(error));
-  }
-
-  private flush(): void {
-    this.lists.flush();
-    this.firstPaint.flush();
-  }
-
-  private forget(): void {
-    this.stop();
-    this.firstPaint.remove();
-    this.lists.clear();
-    for (const one of this.resources.values()) one.clear();
-    this.requests.renew();
-  }
+/** A document with a JSON merge patch; what the patch removes is null until the server has said what holds instead. */
+function merged(now: unknown, patch: unknown): unknown {
+  if (!patch || typeof patch !== "object" || Array.isArray(patch)) return patch;
+  const next = { ...(now as Record<string, unknown>) };
+  for (const [name, value] of Object.entries(patch)) next[name] = merged(next[name], value);
+  return next;
 }

@@ -1,103 +1,116 @@
-import type { EventPage, FeedState } from "./feed-state.js";
-import * as states from "./feed-state.js";
-import { type EventFilter, type EventItem, type EventList, matches, nameOf, parametersOf, pathOf } from "./filters.js";
-import { type ListContext, LiveList, type Undo, type View } from "./live-list.js";
-import type { FeedReadFrame } from "./schemas.js";
+import { type EventFilter, type EventItem, type EventList, isIn, matches, parametersOf, pathOf } from "./filters.js";
+import { type Context, createList, type List, type LiveList, type Undo, type View } from "./list.js";
+import { type FeedState, type Item, type Kind, patched, readAt } from "./list-state.js";
+import type { FeedGroup } from "./schemas.js";
 
 /** What is shown of a list of events. */
 export type FeedView = View<FeedState>;
 
-/** A list of events: the user's feed, all activity, or that of one topic, with a filter. */
-export class Feed extends LiveList<FeedState, EventPage> {
-  protected readonly allPath = "read";
-  private held = false;
-  private users = 0;
+/** A group of a feed; those of activity have neither reasons nor, for visitors, a read state. */
+export type EventGroup = Omit<FeedGroup, "items" | "read_at" | "unread_count"> &
+  Partial<Pick<FeedGroup, "read_at" | "unread_count">> & { readonly items: readonly EventItem[] };
 
-  constructor(
-    context: ListContext,
-    readonly list: EventList,
-    readonly filter: EventFilter,
-    /** Called when the first listener comes, and when the last one goes. */
-    private readonly used: (feed: Feed, inUse: boolean) => void,
-  ) {
-    const { fromPage, withPage, EMPTY: empty } = states;
-    // Those of a topic are marks of activity.
-    const marks = list === "feed" ? "/v1/feed" : "/v1/activity";
-    const query = parametersOf(filter);
-    const at = (state: FeedState): number => state.position;
-    super(context, { path: pathOf(list), marks, query, empty, fromPage, withPage, at }, "event_ids");
-  }
-
-  override subscribe(listener: () => void): () => void {
-    const end = super.subscribe(listener);
-    this.users += 1;
-    if (this.users === 1) this.used(this, true);
-    let ended = false;
-    return () => {
-      if (ended) return;
-      ended = true;
-      end();
-      this.users -= 1;
-      if (this.users === 0) this.used(this, false);
-    };
-  }
-
-  get inUse(): boolean {
-    return this.users > 0;
-  }
-
-  // --- what the user does ------------------------------------------------------------------------------------
-
-  /** While held, new items wait in `fresh`: the user reads further down, and the list must not move. */
-  hold(held: boolean): void {
-    this.held = held;
-  }
-
-  /** Show the items that waited. */
-  showFresh(): void {
-    this.advance(states.released);
-  }
-
-  /** Mark events read. Marks of a tenth of a second are sent together. */
-  markRead(...eventIds: readonly string[]): Promise<void> {
-    const at = this.time();
-    return this.pending.make(
-      (state) => states.marked(state, eventIds, at),
-      () => this.reads.add(eventIds),
-    );
-  }
-
-  markUnread(...eventIds: readonly string[]): Promise<void> {
-    const send = (): Promise<number> => this.mark("unread", { event_ids: eventIds });
-    return this.pending.make((state) => states.marked(state, eventIds, null), send);
-  }
-
+/** What lists of events and lists of groups have in common. */
+interface Events<S> extends List<S> {
+  readonly list: EventList;
+  readonly filter: EventFilter;
   /** Mark all events of the list read that are shown now; what arrives meanwhile stays unread. */
-  readAll(): Promise<Undo> {
-    const at = this.time();
-    const { position } = this.confirmed;
-    const topic = typeof this.list === "object" ? { topic: nameOf(this.list) } : {};
-    return this.markAll({ all: true, ...topic }, (state) => states.markedUpTo(state, position, at, this.list));
-  }
-
-  // --- what the server sends ---------------------------------------------------------------------------------
-
-  arrived(item: EventItem): void {
-    const ours = matches(this.list, this.filter, item);
-    const { held } = this;
-    this.advance((state) => (ours ? states.arrived(state, item, held) : states.advanced(state, item.position)));
-  }
-
-  read(frame: FeedReadFrame): void {
-    this.advance((state) => states.read(state, frame));
-  }
-
-  retracted(eventId: string, position: number): void {
-    this.advance((state) => states.retracted(state, eventId, position));
-  }
+  readAll(): Promise<Undo>;
 }
 
-/** A name for a list and its filter: equal ones share one feed. */
-export function keyOf(list: EventList, filter: EventFilter): string {
-  return JSON.stringify([list, Object.entries(parametersOf(filter)).sort()]);
+/** A list of events: the user's feed, all activity, or that of one topic, with a filter. */
+export interface Feed extends Events<FeedState> {
+  /** Mark events read. Marks of a tenth of a second are sent together. */
+  markRead(...eventIds: readonly string[]): Promise<void>;
+  markUnread(...eventIds: readonly string[]): Promise<void>;
+}
+
+/** A list of groups of events. It is fetched again a second after an event that belongs to it. */
+export interface Groups extends Events<FeedState<EventGroup>> {
+  /** Mark all events of a group read. */
+  markRead(group: EventGroup): Promise<void>;
+}
+
+const FRAMES = ["activity", "feed_read", "retracted"];
+
+/** Events of a group that are fetched together: the most that a page has. */
+const PAGE = 100;
+
+/** A list of events, or with `group` of groups of them. */
+export function createFeed(
+  context: Context,
+  list: EventList,
+  filter: EventFilter,
+  group?: boolean,
+): Feed & Groups & LiveList {
+  const kind: Kind = {
+    _inbox: false,
+    _id: group ? "group_id" : "event_id",
+    _order: group ? "created_at" : "event_id",
+    _at: "position",
+    _frames: FRAMES,
+    _has: (item) => !item.verb || matches(list, filter, item as EventItem),
+  };
+  const path = pathOf(list);
+  // Those of a topic are marks of activity.
+  const marks = list === "feed" ? "/v1/feed" : "/v1/activity";
+  const query = { ...parametersOf(filter), group };
+  const events = createList(context, kind, path, marks, query);
+  const requests = context._requests;
+  const now = (): string => new Date(requests._runtime.now()).toISOString();
+  const set = (ids: readonly string[], read_at: string | null, send: () => Promise<number>): Promise<void> =>
+    context._make(
+      events,
+      (state, kind) =>
+        patched(
+          kind,
+          state,
+          (item) => ids.includes(item.event_id ?? ""),
+          (item) => ({ ...item, read_at }),
+        ),
+      send,
+    );
+  const readGroup = async ({ verb, object_type, object_id, window }: EventGroup): Promise<number> => {
+    const one = parametersOf({ ...filter, verb, object_type, object_id, ...window });
+    let cursor: string | undefined;
+    let at = 0;
+    do {
+      const page: FeedState = await requests._json(path, { query: { ...one, limit: PAGE, cursor } });
+      const event_ids = page.items.map((item) => item.event_id);
+      if (event_ids[0]) at = await events._mark("read", { event_ids });
+      cursor = page.next_cursor ?? undefined;
+    } while (cursor);
+    return at;
+  };
+  return Object.assign(events as unknown as Feed & Groups & LiveList, {
+    list,
+    filter,
+    markRead(...marked: readonly (string | EventGroup)[]) {
+      const [first] = marked;
+      if (typeof first !== "object") return set(marked as string[], now(), () => events._read(marked as string[]));
+      const read = readAt(now());
+      return context._make(
+        events,
+        (state, kind) =>
+          patched(
+            kind,
+            state,
+            (item) => item.group_id === first.group_id,
+            (item) => ({ ...read(item), unread_count: 0 }),
+          ),
+        () => readGroup(first),
+      );
+    },
+    markUnread: (...ids: readonly string[]) => set(ids, null, () => events._mark("unread", { event_ids: ids })),
+    readAll() {
+      const read = readAt(now());
+      const { position } = events.get();
+      const wanted = (item: Item): boolean =>
+        item.read_at == null && (!!group || ((item.position as number) <= position && isIn(list, item as EventItem)));
+      const topic = typeof list === "object" ? list : {};
+      return events._markAll("read", { all: true, ...topic }, (state, kind) =>
+        patched(kind, state, wanted, (item) => ({ ...read(item), ...(group && { unread_count: 0 }) })),
+      );
+    },
+  });
 }

@@ -1,140 +1,110 @@
-import type { InboxCounts, InboxState, Patch } from "./inbox-state.js";
-import * as states from "./inbox-state.js";
-import { type ListContext, LiveList, PAGE, type Undo, type View } from "./live-list.js";
-import type { InboxPage, Notification, ReadFrame, SeenFrame } from "./schemas.js";
+import { isAmong, type NotificationFilter, parametersOf } from "./filters.js";
+import { type Context, createList, type List, type LiveList, type Undo, type View } from "./list.js";
+import { type InboxCounts, type InboxState, type Item, patched, readAt, type Step } from "./list-state.js";
+import type { Notification } from "./schemas.js";
 
 /** What is shown of an inbox. */
 export type InboxView = View<InboxState>;
 
-const PATH = "/v1/notifications";
-
-/** The inbox of the user: the newest notifications, the counts, and what the user does with them. */
-export class Inbox extends LiveList<InboxState, InboxPage> {
-  protected readonly allPath = "read-all";
-  private etag = "";
-
-  constructor(context: ListContext) {
-    const { fromPage, withPage, EMPTY: empty } = states;
-    super(context, { path: PATH, marks: PATH, query: {}, empty, fromPage, withPage, at: (state) => state.seq }, "ids");
-  }
-
-  // --- what the user does: shown at once, and taken back if the server refuses it -------------------------
-
+/** Notifications, the counts of the whole inbox, and what the user does: shown at once, and taken back if it is refused. */
+export interface Inbox extends List<InboxState> {
+  readonly filter: NotificationFilter;
   /** Mark notifications read. Marks of a tenth of a second are sent together. */
-  markRead(...ids: readonly string[]): Promise<void> {
-    const patch = this.readPatch();
-    return this.pending.make(
-      (state) => states.patched(state, ids, patch),
-      () => this.reads.add(ids),
-    );
-  }
-
-  markUnread(...ids: readonly string[]): Promise<void> {
-    return this.change("unread", ids, { read_at: null });
-  }
-
-  archive(...ids: readonly string[]): Promise<void> {
-    return this.change("archive", ids, { archived_at: this.time() });
-  }
-
+  markRead(...ids: readonly string[]): Promise<void>;
+  markUnread(...ids: readonly string[]): Promise<void>;
+  archive(...ids: readonly string[]): Promise<void>;
   /** Bring archived notifications back into the list. They appear when the server has confirmed it. */
-  unarchive(...ids: readonly string[]): Promise<void> {
-    return this.change("unarchive", ids, {});
-  }
-
-  pin(...ids: readonly string[]): Promise<void> {
-    return this.change("pin", ids, { pinned_at: this.time() });
-  }
-
-  unpin(...ids: readonly string[]): Promise<void> {
-    return this.change("unpin", ids, { pinned_at: null });
-  }
-
+  unarchive(...ids: readonly string[]): Promise<void>;
+  pin(...ids: readonly string[]): Promise<void>;
+  unpin(...ids: readonly string[]): Promise<void>;
   /** Hide notifications until a time; they return unread. */
-  snooze(until: Date, ...ids: readonly string[]): Promise<void> {
-    return this.change("snooze", ids, { snoozed_until: until.toISOString() }, { until: until.toISOString() });
-  }
-
+  snooze(until: Date, ...ids: readonly string[]): Promise<void>;
+  /** Bring snoozed notifications back now. */
+  unsnooze(...ids: readonly string[]): Promise<void>;
   /** Take an action of a notification, which marks it read. */
-  act(id: string, actionId: string): Promise<void> {
-    const read = this.readPatch();
-    const acted = { action_id: actionId, at: this.time(), by: "user" } as const;
-    const patch: Patch = (item) => ({ ...read(item), acted: item.acted ?? acted });
-    const what = `${encodeURIComponent(id)}/actions/${encodeURIComponent(actionId)}`;
-    return this.pending.make(
-      (state) => states.patched(state, [id], patch),
-      () => this.mark(what, {}),
-    );
-  }
-
+  act(id: string, actionId: string): Promise<void>;
   /** Mark all read that are shown now; what arrives meanwhile stays unread. With `type`, those of one type. */
-  readAll(type?: string): Promise<Undo> {
-    const at = this.time();
-    return this.markAll({ type }, (state) => states.allRead(state, at, type));
-  }
-
+  readAll(type?: string): Promise<Undo>;
   /** Mark all seen: the badge clears when the user opens the list. */
-  seeAll(): Promise<void> {
-    if (this.get().unseen_count === 0) return Promise.resolve();
-    const at = this.time();
-    const body = { up_to: this.confirmed.seq };
-    return this.pending.make(
-      (state) => states.allSeen(state, at),
-      () => this.mark("seen-all", body),
-    );
-  }
+  seeAll(): Promise<void>;
+}
 
-  // --- what the server sends ---------------------------------------------------------------------------------
+const PATH = "/v1/notifications";
+const NOTHING: InboxCounts = { unread_count: 0, unread_items: 0, unseen_count: 0 };
 
-  /** Fetch the first page, if it has changed since the last time. */
-  async poll(): Promise<void> {
-    let etag = "";
-    const taken = await this.refetching(async () => {
-      const response = await this.context.requests.whole(PATH, {
-        query: { limit: PAGE },
-        headers: this.etag ? { "if-none-match": this.etag } : {},
-        accept: [304],
-      });
-      if (response.status === 304) return undefined;
-      // A rename changes the tag and not the seq.
-      const state = await this.extended((await response.json()) as InboxPage);
-      etag = response.headers.get("etag") ?? "";
-      return state;
-    });
-    if (taken) this.etag = etag;
-  }
-
-  changed(change: states.Change): void {
-    this.advance((state) => states.changed(state, change));
-  }
-
-  read(frame: ReadFrame): void {
-    this.advance((state) => states.read(state, frame));
-  }
-
-  seen(frame: SeenFrame): void {
-    this.advance((state) => states.seen(state, frame));
-  }
-
-  counted(counts: InboxCounts & { readonly seq: number }): void {
-    this.advance((state) => states.counted(state, counts));
-  }
-
-  override clear(): void {
-    this.etag = "";
-    super.clear();
-  }
-
-  private change(what: string, ids: readonly string[], members: Partial<Notification>, body: object = {}): Promise<void> {
-    const patch: Patch = (item) => ({ ...item, ...members });
-    return this.pending.make(
-      (state) => states.patched(state, ids, patch),
-      () => this.mark(what, { ids, ...body }),
-    );
-  }
-
-  private readPatch(): Patch {
-    const at = this.time();
-    return (item) => ({ ...item, read_at: item.read_at ?? at, seen_at: item.seen_at ?? at });
-  }
+/** A list of notifications. */
+export function createInbox(context: Context, filter: NotificationFilter): Inbox & LiveList {
+  const list = createList(
+    context,
+    {
+      _inbox: true,
+      _id: "id",
+      _order: "order",
+      _at: "seq",
+      _frames: ["notification", "read", "seen"],
+      _has: (item) => isAmong(filter, item as Notification),
+    },
+    PATH,
+    PATH,
+    parametersOf(filter),
+  );
+  const now = (): string => new Date(context._requests._runtime.now()).toISOString();
+  const change = (ids: readonly string[], patch: (item: Item) => Item, send: () => Promise<number>): Promise<void> =>
+    context._make(list, (state, kind) => patched(kind, state, ({ id = "" }) => ids.includes(id), patch), send);
+  const set =
+    (what: string, members: () => Partial<Notification>) =>
+    (...ids: readonly string[]): Promise<void> => {
+      const now = members();
+      return change(
+        ids,
+        (item) => ({ ...item, ...now }),
+        () => list._mark(what, { ids }),
+      );
+    };
+  return Object.assign(list as unknown as Inbox & LiveList, {
+    filter,
+    markRead: (...ids: readonly string[]) => change(ids, readAt(now()), () => list._read(ids)),
+    markUnread: set("unread", () => ({ read_at: null })),
+    archive: set("archive", () => ({ archived_at: now() })),
+    unarchive: set("unarchive", () => ({ archived_at: null })),
+    pin: set("pin", () => ({ pinned_at: now() })),
+    unpin: set("unpin", () => ({ pinned_at: null })),
+    unsnooze: set("unsnooze", () => ({ snoozed_until: null })),
+    snooze(until: Date, ...ids: readonly string[]) {
+      const snoozed_until = until.toISOString();
+      return change(
+        ids,
+        (item) => ({ ...item, snoozed_until }),
+        () => list._mark("snooze", { ids, until: snoozed_until }),
+      );
+    },
+    act(id: string, actionId: string) {
+      const at = now();
+      const read = readAt(at);
+      return change(
+        [id],
+        (item) => ({ ...read(item), acted: item.acted ?? { action_id: actionId, at, by: "user" } }),
+        () => list._mark(`${encodeURIComponent(id)}/actions/${encodeURIComponent(actionId)}`, {}),
+      );
+    },
+    readAll(type = typeof filter.type === "string" ? filter.type : undefined) {
+      const read = readAt(now());
+      const step: Step = (state, kind) => {
+        const known = patched(kind, state, (item) => type === undefined || item.type === type, read);
+        return type === undefined ? { ...known, ...NOTHING } : known;
+      };
+      return list._markAll("read-all", { type }, step);
+    },
+    async seeAll() {
+      const { seq: up_to, unseen_count } = list.get();
+      if (!unseen_count) return;
+      const seen_at = now();
+      const see = (item: Item): Item => (item.seen_at === null ? { ...item, seen_at } : item);
+      await context._make(
+        list,
+        (state) => ({ ...state, items: state.items.map(see), unseen_count: 0 }),
+        () => list._mark("seen-all", { up_to }),
+      );
+    },
+  });
 }

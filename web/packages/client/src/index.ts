@@ -1,11 +1,17 @@
-export { type ClientOptions, type SeriesQuery, TidingsClient, type TopQuery } from "./client.js";
+export { type ArrivalListener, type ClientOptions, type SeriesQuery, TidingsClient, type TopQuery } from "./client.js";
 export type { ConnectionState } from "./connection.js";
-export type { Feed, FeedView } from "./feed.js";
-export type { EventFilter, EventItem, EventList, Names } from "./filters.js";
+export type { EventGroup, Feed, FeedView, Groups } from "./feed.js";
+export {
+  type EventFilter,
+  type EventItem,
+  type EventList,
+  isUnread,
+  type Names,
+  type NotificationFilter,
+} from "./filters.js";
 export type { Inbox, InboxView } from "./inbox.js";
-export { type InboxCounts, type InboxState, isUnread } from "./inbox-state.js";
-export type { ArrivalListener } from "./lists.js";
-export type { Undo, View } from "./live-list.js";
+export type { List, Loading, Undo, View } from "./list.js";
+export type { FeedState, InboxCounts, InboxState, ListState } from "./list-state.js";
 export { RequestError } from "./problem.js";
 export type { Query, RequestOptions, Sent } from "./requests.js";
 export type { Resource, ResourceView } from "./resource.js";

@@ -3,6 +3,8 @@ import type { FieldError, Problem as ProblemBody } from "./schemas.js";
 /** A request that the server refused, or (`status` 0) that got no response. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
+  /** Whether the same request may succeed later. */
+  readonly temporary: boolean;
 
   constructor(
     /** The status code; 0 if there was no response. */
@@ -15,23 +17,20 @@ export class RequestError extends Error {
     readonly retryAfterMs?: number,
   ) {
     super(detail);
-  }
-
-  /** Whether the same request may succeed later. */
-  get temporary(): boolean {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
+    this.temporary = !status || status === 429 || status >= 500;
   }
 }
 
 /** The error that a response with a failure status stands for. */
 export async function problemOf(response: Response): Promise<RequestError> {
-  const body = (await response.json().catch(() => undefined)) as Partial<ProblemBody> | undefined;
+  const { type = "", title, detail = title, errors }: Partial<ProblemBody> = await response.json().catch(() => ({}));
+  const { status } = response;
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
   return new RequestError(
-    response.status,
-    body?.type ?? "",
-    body?.detail ?? body?.title ?? `The server responded with ${response.status}`,
-    body?.errors ?? [],
+    status,
+    type,
+    detail ?? `The server responded with ${status}`,
+    errors ?? [],
     Number.isFinite(seconds) ? seconds * 1000 : undefined,
   );
 }

@@ -1,5 +1,5 @@
-import type { Requests } from "./requests.js";
-import { type Store, Value } from "./store.js";
+import type { Query, Requests } from "./requests.js";
+import { type Store, value } from "./store.js";
 
 /** What is shown of a resource. */
 export interface ResourceView<T> {
@@ -18,8 +18,13 @@ export interface Resource<T> extends Store<ResourceView<T>> {
    * takes the change back and rejects.
    */
   change(apply: (data: T) => T, send: () => Promise<T | undefined>): Promise<void>;
+}
+
+/** A resource, as the client uses it. */
+export interface OwnResource<T> extends Resource<T> {
+  readonly _inUse: () => boolean;
   /** Forget it: the user has signed out. */
-  clear(): void;
+  _clear(): void;
 }
 
 /** Each wait is up to so much longer, so that many pages do not ask together. */
@@ -28,41 +33,53 @@ const JITTER = 0.1;
 const LONGEST = 8;
 
 /** A resource of a path with its query; `everyMs` is the time between two requests. */
-export function resource<T>(requests: Requests, address: string, everyMs: number, signal: AbortSignal): Resource<T> {
-  const { runtime } = requests;
-  const view = new Value<ResourceView<T>>({ data: undefined, error: undefined });
+export function createResource<T>(
+  requests: Requests,
+  path: string,
+  query: Query,
+  everyMs: number,
+  signal: AbortSignal,
+  used: (inUse: boolean) => void,
+): OwnResource<T> {
+  const { _runtime: runtime } = requests;
   let confirmed: T | undefined;
   let error: unknown;
   let etag = "";
   let changes: ((data: T) => T)[] = [];
   /** Changes whenever what is under way may be older than what is confirmed. */
   let version = 0;
-  let users = 0;
+  let inUse = false;
   let failures = 0;
   let cancel = (): void => undefined;
-  let unwatch = (): void => undefined;
+  let unwatch: () => void;
 
+  const view = value<ResourceView<T>>({ data: undefined, error }, (now) => {
+    inUse = now;
+    used(now);
+    if (now) {
+      unwatch = runtime.watch(turn);
+      turn();
+    } else {
+      cancel();
+      unwatch();
+    }
+  });
   const show = (): void => {
     let data = confirmed;
     for (const apply of changes) data &&= apply(data);
-    view.set({ data, error });
+    const shown = view.get();
+    if (data !== shown.data || error !== shown.error) view._set({ data, error });
   };
   const refetch = async (): Promise<void> => {
     const began = ++version;
     try {
-      const response = await requests.whole(address, {
-        headers: etag ? { "if-none-match": etag } : {},
-        accept: [304],
-        signal,
-      });
+      const response = await requests._whole(path, { query, headers: etag ? { "if-none-match": etag } : {}, signal });
       if (began !== version) return;
-      const changed = response.status !== 304;
-      if (changed) {
+      if (response.status !== 304) {
         confirmed = (await response.json()) as T;
         etag = response.headers.get("etag") ?? "";
       }
       failures = 0;
-      if (!changed && error === undefined) return;
       error = undefined;
     } catch (reason) {
       if (began !== version) return;
@@ -73,38 +90,17 @@ export function resource<T>(requests: Requests, address: string, everyMs: number
   };
   const turn = (): void => {
     cancel();
-    if (!users || signal.aborted || !runtime.visible()) return;
+    if (!inUse || signal.aborted || !runtime.visible()) return;
     void refetch().then(() => {
-      const times = Math.min(2 ** failures, LONGEST) * (1 + runtime.random() * JITTER);
       cancel();
-      if (users) cancel = runtime.after(everyMs * times, turn);
+      if (inUse) {
+        cancel = runtime.after(everyMs * Math.min(2 ** failures, LONGEST) * (1 + runtime.random() * JITTER), turn);
+      }
     });
   };
   return {
-    get: () => view.get(),
-    subscribe(listener) {
-      const end = view.subscribe(listener);
-      if (++users === 1) {
-        unwatch = runtime.watch(turn);
-        turn();
-      }
-      let ended = false;
-      return () => {
-        if (ended) return;
-        ended = true;
-        end();
-        if (--users) return;
-        cancel();
-        unwatch();
-      };
-    },
+    ...view,
     refetch,
-    clear() {
-      version += 1;
-      confirmed = undefined;
-      etag = "";
-      show();
-    },
     async change(apply, send) {
       changes = [...changes, apply];
       show();
@@ -117,6 +113,13 @@ export function resource<T>(requests: Requests, address: string, everyMs: number
         changes = changes.filter((other) => other !== apply);
         show();
       }
+    },
+    _inUse: () => inUse,
+    _clear() {
+      version += 1;
+      confirmed = undefined;
+      etag = "";
+      show();
     },
   };
 }

@@ -31,13 +31,6 @@ export interface Channel {
   close(): void;
 }
 
-const PAGE_EVENTS: readonly (readonly [target: "document" | "window", type: string])[] = [
-  ["document", "visibilitychange"],
-  ["window", "pagehide"],
-  ["window", "pageshow"],
-  ["window", "online"],
-];
-
 /** The browser. It touches nothing until it is used, so that a server may import and render it. */
 export const browser: Runtime = {
   fetch: (url, init) => fetch(url, init),
@@ -47,20 +40,17 @@ export const browser: Runtime = {
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);
   },
-  visible: () => typeof document === "undefined" || document.visibilityState === "visible",
+  visible: () => globalThis.document?.visibilityState !== "hidden",
   watch(run) {
-    if (typeof window === "undefined") return () => undefined;
-    const listener = (event: Event): void => {
-      if (event.type === "visibilitychange") run(browser.visible() ? "visible" : "hidden");
-      else if (event.type === "pagehide") run("leave");
-      else if (event.type === "online") run("online");
-      else if ((event as PageTransitionEvent).persisted) run("restore");
+    const end = new AbortController();
+    const listener = ({ type, persisted }: Event & { persisted?: boolean }): void => {
+      if (type === "pageshow") persisted && run("restore");
+      else run(type === "pagehide" ? "leave" : type === "online" ? type : browser.visible() ? "visible" : "hidden");
     };
-    const targets = { document, window };
-    for (const [target, type] of PAGE_EVENTS) targets[target].addEventListener(type, listener);
-    return () => {
-      for (const [target, type] of PAGE_EVENTS) targets[target].removeEventListener(type, listener);
-    };
+    for (const type of ["visibilitychange", "pagehide", "pageshow", "online"]) {
+      globalThis.addEventListener?.(type, listener, end);
+    }
+    return () => end.abort();
   },
   openSocket: (url) => new WebSocket(url),
   get storage() {
@@ -73,19 +63,19 @@ export const browser: Runtime = {
   get locks() {
     return globalThis.navigator?.locks as Locks | undefined;
   },
-  openChannel: (name) => (typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel(name)),
+  openChannel: (name) => globalThis.BroadcastChannel && new BroadcastChannel(name),
 };
 
-/** Wait `ms` milliseconds, or until the signal aborts. */
-export function sleep(runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> {
+/** Wait `ms` milliseconds, or until the signal aborts. Without `ms`, until that alone. */
+export function sleep(runtime: Runtime, ms: number | undefined, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    const cancel = ms === undefined ? undefined : runtime.after(ms, () => done());
     const done = (): void => {
-      cancel();
+      cancel?.();
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const cancel = runtime.after(ms, done);
     signal.addEventListener("abort", done);
+    if (signal.aborted) done();
   });
 }

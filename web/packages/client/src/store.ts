@@ -6,26 +6,28 @@ export interface Store<T> {
 }
 
 /** A store that its owner sets. */
-export class Value<T> implements Store<T> {
-  private readonly listeners = new Set<() => void>();
+export interface Value<T> extends Store<T> {
+  _set(next: T): void;
+}
 
-  constructor(private current: T) {}
-
-  get(): T {
-    return this.current;
-  }
-
-  subscribe(listener: () => void): () => void {
-    const own = (): void => listener(); // the same function may listen twice
-    this.listeners.add(own);
-    return () => this.listeners.delete(own);
-  }
-
-  set(next: T): void {
-    if (Object.is(next, this.current)) return;
-    this.current = next;
-    for (const listener of [...this.listeners]) guarded(listener);
-  }
+/** `used` is called when the first listener comes, and when the last one goes. */
+export function value<T>(current: T, used?: (inUse: boolean) => void): Value<T> {
+  const listeners = new Set<() => void>();
+  return {
+    get: () => current,
+    subscribe(listener) {
+      const own = (): void => listener(); // the same function may listen twice
+      if (listeners.add(own).size === 1) used?.(true);
+      return () => {
+        if (listeners.delete(own) && !listeners.size) used?.(false);
+      };
+    },
+    _set(next) {
+      if (next === current) return;
+      current = next;
+      for (const listener of [...listeners]) guarded(listener);
+    },
+  };
 }
 
 /** Call a function of the application: what it throws is reported, and does not end the connection. */
@@ -33,7 +35,6 @@ export function guarded(listener: () => void): void {
   try {
     listener();
   } catch (error) {
-    if (typeof reportError === "function") reportError(error);
-    else console.error(error);
+    (globalThis.reportError ?? console.error)(error);
   }
 }

@@ -34,7 +34,7 @@ beforeEach(async () => {
     expect(init.keepalive).toBe(true);
     return refusal?.() ?? server.fetch(url, init);
   });
-  client = new TidingsClient({ runtime, url: "http://tidings.test" });
+  client = new TidingsClient({ runtime, url: "http://tidings.test", user: "u" });
   client.start();
   await time.run(1_000);
 });

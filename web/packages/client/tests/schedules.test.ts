@@ -34,7 +34,7 @@ class Schedule {
     this.server = new SimulatedServer(this.time, this.network);
     this.runtime = new SimulatedRuntime(this.time, this.random, this.server.fetch);
     const onError = (error: unknown): unknown => this.failures.push(error);
-    this.client = new TidingsClient({ runtime: this.runtime, url: "http://tidings.test", onError });
+    this.client = new TidingsClient({ runtime: this.runtime, url: "http://tidings.test", user: "u", onError });
   }
 
   async run(): Promise<void> {

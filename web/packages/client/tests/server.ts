@@ -1,4 +1,5 @@
 /** A server with one inbox, over simulated HTTP: the rules of docs/concepts/inbox.md, as few as the client relies on. */
+import { isAmong, type NotificationFilter } from "../src/filters.js";
 import type { InboxPage, InboxUpdateResult, Notification } from "../src/schemas.js";
 import type { VirtualTime } from "./runtime.js";
 
@@ -120,10 +121,10 @@ export class SimulatedServer {
 
   // --- what is shown ----------------------------------------------------------------------------------------------
 
-  page(limit: number, before = Number.POSITIVE_INFINITY): InboxPage {
-    const all = [...this.rows.values()].map((row) => this.shown(row)).filter((row) => row.archived_at === null);
-    const unread = all.filter((row) => row.read_at === null);
-    const below = all.filter((row) => row.order < before).sort((a, b) => b.order - a.order);
+  page(limit: number, before = Number.POSITIVE_INFINITY, filter: NotificationFilter = {}): InboxPage {
+    const all = [...this.rows.values()].map((row) => this.shown(row));
+    const unread = all.filter((row) => row.read_at === null && row.archived_at === null);
+    const below = all.filter((row) => row.order < before && isAmong(filter, row)).sort((a, b) => b.order - a.order);
     const items = below.slice(0, limit);
     return {
       items,
@@ -212,6 +213,8 @@ export class SimulatedServer {
         return { updated: this.set(ids, () => ({ read_at: null })) };
       case "archive":
         return { updated: this.set(ids, (row) => ({ archived_at: row.archived_at ?? at })) };
+      case "unarchive":
+        return { updated: this.set(ids, () => ({ archived_at: null })) };
       case "read-all":
         return { updated: 0, ...this.readAll(body.up_to ?? this.seq) };
       case "seen-all":
@@ -227,7 +230,8 @@ export class SimulatedServer {
     const etag = `"${this.seq}.${this.renames}"`;
     if (known === etag) return new Response(null, { status: 304 });
     const cursor = query.get("cursor");
-    const page = this.page(Number(query.get("limit") ?? PAGE), cursor === null ? undefined : Number(cursor));
+    const filter = Object.fromEntries(query) as NotificationFilter;
+    const page = this.page(Number(query.get("limit") ?? PAGE), cursor === null ? undefined : Number(cursor), filter);
     return Response.json(page, { headers: { etag } });
   }
 

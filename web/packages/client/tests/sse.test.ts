@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { EventParser } from "../src/sse.js";
+import { createParser } from "../src/sse.js";
 import { seeded } from "./runtime.js";
 
 const STREAM =
@@ -15,21 +15,23 @@ describe("the parser of server-sent events", () => {
   test("reads what the standard describes, wherever chunks end", () => {
     for (let seed = 0; seed < 500; seed += 1) {
       const random = seeded(seed);
-      const parser = new EventParser();
+      const times: number[] = [];
+      const parse = createParser((ms) => times.push(ms));
       const events = [];
       for (let at = 0; at < STREAM.length; ) {
         const end = at + 1 + Math.floor(random() * 9);
-        events.push(...parser.feed(STREAM.slice(at, end)));
+        events.push(...parse(STREAM.slice(at, end)));
         at = end;
       }
       expect(events).toEqual(EVENTS);
-      expect(parser.retryMs).toBe(1500);
+      expect(times).toEqual([1500]);
     }
   });
 
   test("takes no id with a null character and no retry that is no number", () => {
-    const parser = new EventParser();
-    expect(parser.feed("id: a\0b\nretry: soon\ndata: x\n\n")).toEqual([{ event: "message", id: "", data: "x" }]);
-    expect(parser.retryMs).toBeUndefined();
+    const times: number[] = [];
+    const parse = createParser((ms) => times.push(ms));
+    expect(parse("id: a\0b\nretry: soon\ndata: x\n\n")).toEqual([{ event: "message", id: "", data: "x" }]);
+    expect(times).toEqual([]);
   });
 });

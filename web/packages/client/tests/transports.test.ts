@@ -30,7 +30,7 @@ beforeEach(() => {
     asked.push({ path, at: time.now });
     return blocked.includes(path) ? Promise.reject(new TypeError("blocked")) : server.fetch(url, init);
   });
-  client = new TidingsClient({ runtime, url: "http://tidings.test" });
+  client = new TidingsClient({ runtime, url: "http://tidings.test", user: "u" });
   client.connectionState.subscribe(() => states.push(client.connectionState.get()));
   client.start();
 });
@@ -73,7 +73,7 @@ describe("the connection", () => {
   ])("fetches lists each minute after five minutes in which the others are %s", async (_, transports) => {
     client.stop();
     blocked = ["stream", "poll"];
-    client = new TidingsClient({ runtime, url: "http://tidings.test", ...(transports && { transports }) });
+    client = new TidingsClient({ runtime, url: "http://tidings.test", user: "u", ...(transports && { transports }) });
     client.start();
     await time.run(400_000);
     client.connectionState.subscribe(() => states.push(client.connectionState.get()));
@@ -85,7 +85,7 @@ describe("the connection", () => {
   });
 
   test("stays stopped when a list arrives afterwards", async () => {
-    const lists = new TidingsClient({ runtime, url: "http://tidings.test", transports: ["list"] });
+    const lists = new TidingsClient({ runtime, url: "http://tidings.test", user: "u", transports: ["list"] });
     lists.start();
     await time.run(5);
     lists.stop();
@@ -185,7 +185,7 @@ describe("a token", () => {
       if (token !== `Bearer ${server.seq > 0 ? "t2" : "t1"}`) return Promise.resolve(new Response(null, { status: 401 }));
       return server.fetch(url, init);
     });
-    const other = new TidingsClient({ runtime: own, url: "http://tidings.test", token: () => `t${++tokens}` });
+    const other = new TidingsClient({ runtime: own, url: "http://tidings.test", user: "u", token: () => `t${++tokens}` });
     other.start();
     await time.run(1_000);
     server.notify("thing", "a");

@@ -16,6 +16,7 @@ export class Stage {
   answer: ((path: string, method: string, query: URLSearchParams) => Response | undefined) | undefined;
   readonly client = new TidingsClient({
     url: "http://tidings.test",
+    user: "u",
     runtime: new SimulatedRuntime(this.time, seeded(1), async (url, init) => {
       const { pathname, searchParams } = new URL(url);
       const { method = "GET" } = init;

@@ -14,6 +14,7 @@ import { useStore, useStoreValue } from "./store.js";
 /** What an inbox has before the server has answered. */
 const EMPTY: InboxView = {
   items: [],
+  fresh: [],
   unread_count: 0,
   unread_items: 0,
   unseen_count: 0,
