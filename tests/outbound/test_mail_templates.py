@@ -128,8 +128,25 @@ BROKEN = {
     "a fault of an expression": ("\n{{ note.count / 0 }}", "ZeroDivisionError"),
     "too many passes": (
         "\n" + "{% for a in notes %}" * 12 + "x" + "{% endfor %}" * 12,
-        "over 10,000 passes",
+        "over 10,000 steps",
     ),
+    "thousands of texts": ("\n{% if " + "~".join(["1"] * 20_000) + " %}{% endif %}", "over 10,000 steps"),
+    "many long texts": (
+        "\n{{ " + "~".join([f"'{'x' * 900}'"] * 20) + " }}",
+        "a text has over 16,384 characters",
+    ),
+    "a long sum": ("\n{{ " + "+".join([f"'{'x' * 900}'"] * 20) + " }}", "a text has over 16,384 characters"),
+    "a long join": (
+        "\n{{ [" + ",".join(["''"] * 50) + f"]|join('{'x' * 900}') }}}}",
+        "a text has over 16,384 characters",
+    ),
+    "filters of long texts": (
+        "\n{% set a = '" + "x" * 900 + "' %}{{ a" + "|urlencode" * 100 + " }}",
+        "over 10,000 steps",
+    ),
+    "a long constant": (f"\n{{{{ '{'x' * 1_001}' }}}}", "at most 1,000 characters"),
+    "a filter of a block": ("\n{% filter upper %}a{% endfilter %}", "filter blocks are not available"),
+    "a test that formats": ("\n{{ '%9999999d' is divisibleby 2 }}", "No test named 'divisibleby'"),
     "passes over letters": ("\n{% for a in site %}{% endfor %}", "for takes a list"),
 }
 
@@ -141,7 +158,8 @@ def test_a_broken_template_stops_the_server_with_its_file_and_line(tmp_path: Pat
     with pytest.raises(ConfigError) as error:
         folder(tmp_path, reply__html=text)
     said = str(error.value)
-    line = 1 if fault in ("no end", "a deep expression", "deep loops") else 2
+    whole = ("no end", "a deep expression", "deep loops", "thousands of texts")
+    line = 1 if fault in whole else 2
     assert said.startswith(f"mail_templates: {tmp_path}/reply.html:{line}: ")
     assert why in said
     assert len(said.splitlines()) == 1
@@ -205,8 +223,35 @@ def test_a_template_that_fails_later_sends_the_default_form(
     assert "Bob: reply" in html(templates, *[NOTE] * 50)
     assert [record.getMessage() for record in caplog.records] == [
         "the template reply.html fails, so the default one is used: TypeError in an expression",
-        "the template _mail.html fails, so the default one is used: its loops take over 10,000 passes",
+        "the template _mail.html fails, so the default one is used: it takes over 10,000 steps",
     ]
+
+
+def test_parents_that_repeat_a_block_take_steps(tmp_path: Path) -> None:
+    """The fault: a template that has the block of its parent twice, and so on for thirty parents, took a day."""
+    twice = '{{% extends "{}.html" %}}{{% block content %}}{{{{ super() }}}}{{{{ super() }}}}{{% endblock %}}'
+    files = {f"t{n}__html": twice.format(f"t{n - 1}") for n in range(1, 31)}
+    with pytest.raises(ConfigError, match=r"it takes over 10,000 steps"):
+        folder(tmp_path, t0__html="{% block content %}x{% endblock %}", **files)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% if " + "~".join(["n.type"] * 300) + " %}{% endif %}",
+        "{% if " + " or ".join(["n.metadata == note.metadata"] * 5) + " %}{% endif %}",
+        "{% if n.description" + "|urlencode" * 40 + " %}{% endif %}",
+        "{% if n.metadata|upper %}{% endif %}" * 10,
+    ],
+)
+def test_a_template_takes_a_bounded_number_of_steps(tmp_path: Path, body: str) -> None:
+    """The fault: thousands of ~ in a loop held the event loop for minutes. A mail with fewer values than it can have is not
+    refused at the start, and then has the default form."""
+    templates = folder(tmp_path, _digest__html="{% for n in notes %}" + body + "{% endfor %}own")
+    metadata = {str(number): {"a": "x" * 100, "b": number} for number in range(50)}
+    item = msgspec.json.encode({"metadata": metadata})
+    notes = [NOTE._replace(text=f"n{number}", description="é" * 200, item=item) for number in range(50)]
+    assert html(templates, *notes).startswith("<!doctype html>")
 
 
 def test_metadata_of_any_size_makes_a_small_mail(tmp_path: Path) -> None:

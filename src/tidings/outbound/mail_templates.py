@@ -6,7 +6,7 @@ checked and rendered with samples once, when the server starts.
 
 Operators write templates, and users the texts in them. Texts are escaped in HTML, and no template can turn that off. What a
 template may do is restricted so that a mail takes a bounded time and size, whatever is in it: no calls, no macros, no
-multiplication, and a number of loop passes for each mail.
+multiplication, and a number of steps for each part of a mail. :mod:`~tidings.outbound.template_steps` counts them.
 """
 
 import logging
@@ -19,15 +19,15 @@ from traceback import extract_tb
 from typing import Any, NamedTuple
 
 from jinja2 import ChainableUndefined, FunctionLoader, Template, TemplateError, TemplateSyntaxError, nodes
-from jinja2.filters import FILTERS
-from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import pass_context
+from jinja2.tests import TESTS
 
 from tidings.config import KIB, ConfigError
+from tidings.outbound import template_steps
 from tidings.outbound.channel import OutboundMessage
 from tidings.outbound.mail_content import MailContent, MailNote, mail_content
 from tidings.outbound.mail_samples import samples
+from tidings.outbound.template_steps import Faulty
 from tidings.projections.templates import chain, known_locale
 
 SETTING = "mail_templates"
@@ -35,8 +35,6 @@ MAX_FILES = 1_000
 """Templates in a folder: some tens of types in some tens of languages."""
 MAX_TEMPLATE_BYTES = 64 * KIB
 """Bytes of one template."""
-MAX_PASSES = 10_000
-"""Passes of all loops in one mail: a hundred for each notification that it lists, some milliseconds in all."""
 MAX_MAIL_CHARACTERS = 256 * KIB
 """Characters of one rendered part: mail programs cut a mail at 100 KB."""
 DEFAULT = "default/mail"
@@ -45,13 +43,23 @@ ALL = "_mail"
 SEVERAL = "_digest"
 """The name of templates for mails with several notifications."""
 KINDS = ("html", "txt")
-FILTERS_ALLOWED = (
-    *("abs", "capitalize", "d", "default", "e", "escape", "first", "int", "last", "length", "lower"),
-    *("title", "trim", "truncate", "upper", "urlencode"),
+TESTS_ALLOWED = (
+    *(
+        "boolean",
+        "defined",
+        "even",
+        "false",
+        "float",
+        "integer",
+        "iterable",
+        "mapping",
+        "none",
+        "number",
+        "odd",
+    ),
+    *("sequence", "string", "true", "undefined"),
 )
-"""The filters of Jinja2 whose result is not longer than what they are given, or by a constant factor."""
-_LIMITED = "limited"
-_PASSES = "passes_left"
+"""The tests of Jinja2 that look at one value, whatever its size."""
 _REFUSED: Mapping[type[nodes.Node], str] = {
     nodes.Include: "include is not available; extends and blocks are",
     nodes.Import: "import is not available",
@@ -65,6 +73,7 @@ _REFUSED: Mapping[type[nodes.Node], str] = {
     nodes.Mul: "* is not available",
     nodes.Pow: "** is not available",
     nodes.Mod: "% is not available",
+    nodes.FilterBlock: "filter blocks are not available; filters of values are",
 }
 _log = logging.getLogger(__name__)
 
@@ -80,10 +89,6 @@ class MailParts(NamedTuple):
 class _Source(NamedTuple):
     text: str
     path: str
-
-
-class _Faulty(Exception):
-    """A template does what none may do, while it is rendered."""
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -106,8 +111,8 @@ class _Environment(ImmutableSandboxedEnvironment):
         self._names = frozenset(sources)
         self._parents: dict[str, list[str]] = {}
         self.globals.clear()
-        self.filters = {name: FILTERS[name] for name in FILTERS_ALLOWED}
-        self.filters |= {"join": _joined, _LIMITED: _limited}
+        self.filters = template_steps.filters()
+        self.tests = {name: TESTS[name] for name in TESTS_ALLOWED}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A member of metadata by its name, also if objects of Python have a method of that name."""
@@ -119,8 +124,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         tree = super()._parse(source, name, filename)
         for message, line in (*_faults(tree, self._names), *self._cycles(tree, name or "")):
             raise TemplateSyntaxError(message, line, name, filename)
-        for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, _LIMITED, [], [], None, None, lineno=loop.lineno)
+        template_steps.count(tree)
         tree.set_environment(self)
         return tree
 
@@ -198,40 +202,16 @@ class MailTemplates:
 
 
 def _rendered(template: Template, content: MailContent) -> str:
-    """Render a template, up to the limits. Raises _Faulty, TemplateError or any error of an expression."""
+    """Render a template, up to the limits. Raises Faulty, TemplateError or any error of an expression."""
     values = {name: getattr(content, name) for name in MailContent.__struct_fields__}
     parts: list[str] = []
     size = 0
-    for part in template.generate(values | {_PASSES: [MAX_PASSES]}):
+    for part in template.generate(values | template_steps.budget()):
         size += len(part)
         if size > MAX_MAIL_CHARACTERS:
-            raise _Faulty(f"it has over {MAX_MAIL_CHARACTERS:,} characters")
+            raise Faulty(f"it has over {MAX_MAIL_CHARACTERS:,} characters")
         parts.append(part)
     return "".join(parts)
-
-
-@pass_context
-def _limited(context: Context, value: object) -> Iterator[Any]:
-    """The items of a list, each of which is one of the passes that a mail may have."""
-    if isinstance(value, ChainableUndefined):
-        return
-    if not isinstance(value, (list, tuple, Mapping)):
-        raise _Faulty("for takes a list")
-    left = context[_PASSES]
-    for item in value:
-        left[0] -= 1
-        if left[0] < 0:
-            raise _Faulty(f"its loops take over {MAX_PASSES:,} passes")
-        yield item
-
-
-def _joined(value: object, between: str = "") -> str:
-    """A list as text. Not a text, whose characters would each be followed by another text."""
-    if isinstance(value, ChainableUndefined):
-        return ""
-    if not isinstance(value, (list, tuple)):
-        raise _Faulty("join takes a list")
-    return between.join(map(str, islice(value, MAX_PASSES)))
 
 
 def _faults(tree: nodes.Template, known: frozenset[str]) -> Iterator[tuple[str, int]]:
@@ -254,6 +234,8 @@ def _fault(node: nodes.Node, known: frozenset[str]) -> str | None:
             name[:1] == "_"
         ):
             return f"{name} is not available: it begins with _"
+        case nodes.Const(value=str() as text) if len(text) > template_steps.MAX_CONSTANT:
+            return f"a text in an expression has at most {template_steps.MAX_CONSTANT:,} characters"
         case nodes.For(recursive=True):
             return "recursive is not available"
         case nodes.Assign() if not isinstance(node.node, nodes.Const):
@@ -347,5 +329,5 @@ def _plain(error: Exception) -> str:
     """An error in one line. That of a template names no value: users' texts are in them."""
     if isinstance(error, (RecursionError, SyntaxError)):
         return "it is nested too deeply"  # for the compiler of Jinja2, or that of Python
-    said = isinstance(error, (_Faulty, TemplateError))
+    said = isinstance(error, (Faulty, TemplateError))
     return str(error) if said else f"{type(error).__name__} in an expression"
