@@ -73,6 +73,12 @@ BODIES: dict[str, tuple[str, str, bytes, int]] = {
     "many small events": ("POST", "/v1/events", many(EVENT), 201),
     "all events faulty": ("POST", "/v1/events", many(FAULTY), 422),
     "blanks": ("POST", "/v1/events", repeated(b"", b" ", b"7"), 422),
+    "nothing but blanks": ("POST", "/v1/events", repeated(b"", b"\n", b""), 400),
+    "blanks after an event": ("POST", "/v1/events", repeated(EVENT, b"\t", b""), 201),
+    "blanks in an array": ("POST", "/v1/events", repeated(b"[", b" ", EVENT + b"]"), 201),
+    "blanks in an event": ("POST", "/v1/events", repeated(b"{", b" ", EVENT[1:]), 413),
+    "blanks for a broadcast": ("POST", "/v1/broadcasts", repeated(b"[", b" ", b"7]"), 422),
+    "blanks for follows": ("POST", "/v1/follows", repeated(b"", b" ", b"7"), 422),
     "brackets to an audience": ("POST", "/v1/broadcasts", repeated(b'{"a":[', b"[],", b"[]]}"), 413),
     "recipients of a reminder": (
         "PUT",

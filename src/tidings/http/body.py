@@ -17,8 +17,8 @@ class ClientGone(Exception):
 
 
 async def read_body(request: Request, cap: int) -> bytes:
-    """The whole body, read in the turn of this request; it counts as held until the response is sent. Raises TooLarge over
-    ``cap`` bytes, ClientGone, TooManyRequests and Unavailable if too much is held."""
+    """The whole body, read in the turn of this request, a large one without blanks around it; it counts as held until the
+    response is sent. Raises TooLarge over ``cap`` bytes, ClientGone, TooManyRequests and Unavailable if too much is held."""
     late = request.unread()
     received: list[bytes] = []
     size = 0
@@ -29,7 +29,23 @@ async def read_body(request: Request, cap: int) -> bytes:
         received.append(chunk)
     if late:
         await request.turn()
-    return received[0] if len(received) == 1 else b"".join(received)
+    raw = received[0] if len(received) == 1 else b"".join(received)
+    return raw if size <= SMALL_BYTES else trimmed(raw)
+
+
+def trimmed(raw: bytes) -> bytes:
+    """A JSON text without blanks around it. Each check of a text reads it again, and 4 MiB of blanks took 50 ms in all."""
+    at_begin = len(raw) - len(raw.lstrip())
+    if at_begin == len(raw):
+        return b"" if _are_blanks(raw) else raw
+    text = raw.strip()
+    at_end = at_begin + len(text)
+    return text if _are_blanks(raw[:at_begin]) and _are_blanks(raw[at_end:]) else raw
+
+
+def _are_blanks(some: bytes) -> bool:
+    """Whether all of these are blanks in JSON too: it has neither of two that Python has."""
+    return b"\v" not in some and b"\f" not in some
 
 
 async def chunks(request: Request, cap: int) -> AsyncIterator[bytes]:
