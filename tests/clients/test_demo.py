@@ -15,6 +15,7 @@ from tests.serving import serving
 from tests.wire.people import event
 
 LIMIT_S = 30
+USER = "nora"
 SOON = """new Promise((done) => {
   const look = () => {
     const found = (%s);
@@ -42,6 +43,17 @@ class Demo:
         """Wait until the page shows a text. Raises TimeoutError."""
         self.awaited(f"document.body?.innerText.includes({json.dumps(text)})")
 
+    def shows_bell(self, name: str) -> None:
+        """Wait until the bell has this name. Raises TimeoutError."""
+        self.awaited(f"document.querySelector('.tidings-bell')?.ariaLabel === {json.dumps(name)}")
+
+    def click(self, text: str) -> None:
+        """Click the button with this text, as soon as there is one. Raises TimeoutError."""
+        found = (
+            f"[...document.querySelectorAll('button')].find((one) => one.textContent === {json.dumps(text)})"
+        )
+        self.awaited(f"{found} && ({found}.click(), true)")
+
     def recorded(self) -> tuple[list[str], list[str]]:
         """What was loaded, and what was logged."""
         loaded, logged = [], []
@@ -60,17 +72,36 @@ class Demo:
 def demo(url: str, profile: Path) -> Iterator[Demo]:
     """The demo of a server in a new browser."""
     with launched(str(profile)) as address, connect(address, proxy=None, max_size=None) as socket:
-        yield Demo(Page(socket, LIMIT_S), f"{url}/?user=nora")
+        yield Demo(Page(socket, LIMIT_S), f"{url}/?user={USER}#paused")
 
 
 def test_the_demo_is_live(tmp_path: Path) -> None:
-    """It loads without a complaint of the browser and from its own server alone, and shows an event as it is published."""
-    with serving(tmp_path) as url, demo(url, tmp_path / "profile") as shown:
-        shown.shows("0 unread, live")
-        published = event(target_user_ids=["nora"], actor_name="Ada Live")
-        assert httpx.post(f"{url}/v1/events", json=published, trust_env=False).status_code == 201
-        shown.shows("1 unread")
+    """It loads without a complaint of the browser and from its own server alone. An event appears as it is published, the
+    bell counts it, and a read-all can be undone."""
+    with (
+        serving(tmp_path, "--sample", until="Try, in another") as url,
+        demo(url, tmp_path / "profile") as shown,
+    ):
+        shown.shows("Live")
+        publish(url, "Ada Live")
         shown.shows("Ada Live")
+        shown.shows_bell("Notifications, 1 unread")
+        publish(url, "Bo Later")
+        shown.shows_bell("Notifications, 2 unread")
+        shown.click("Inbox")
+        shown.shows("2 unread in the whole inbox")
+        shown.click("Mark all read")
+        shown.shows("All read")
+        shown.shows_bell("Notifications")
+        shown.click("Undo")
+        shown.shows_bell("Notifications, 2 unread")
+        shown.shows("2 unread in the whole inbox")
         loaded, logged = shown.recorded()
         assert {urlsplit(one).netloc for one in loaded} == {urlsplit(url).netloc}
         assert logged == []
+
+
+def publish(url: str, actor: str) -> None:
+    """An event for the user, by an actor with this name, about something of its own."""
+    published = event(object_id=actor, target_user_ids=[USER], actor_id=actor, actor_name=actor)
+    assert httpx.post(f"{url}/v1/events", json=published, trust_env=False).status_code == 201

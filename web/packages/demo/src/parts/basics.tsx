@@ -1,0 +1,117 @@
+import { type ReactNode, useSyncExternalStore } from "react";
+import { ago } from "../texts.js";
+
+const HUES = 8;
+
+/** The first letters of a name on a colour that belongs to the id; `styles.css` of the package has both. */
+export function Avatar({ id, name }: { id: string; name: string }): ReactNode {
+  let hash = 0;
+  for (const letter of id) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
+  const words = name.split(/[\s_.-]+/).filter((word) => /\p{L}/u.test(word));
+  const initials = [words[0], words.length > 1 ? words.at(-1) : ""].map((word) => word?.[0] ?? "").join("");
+  return (
+    <span className={`tidings-avatar tidings-avatar--${hash % HUES}`} aria-hidden="true">
+      {initials.toUpperCase()}
+    </span>
+  );
+}
+
+let now = Date.now();
+function everyTick(listener: () => void): () => void {
+  const timer = setInterval(() => {
+    now = Date.now();
+    listener();
+  }, 10_000);
+  return () => clearInterval(timer);
+}
+
+export function Time({ at }: { at: string }): ReactNode {
+  const time = useSyncExternalStore(everyTick, () => now);
+  return (
+    <time className="time" dateTime={at} title={new Date(at).toLocaleString()}>
+      {ago(at, Math.max(time, now))}
+    </time>
+  );
+}
+
+export function Panel(props: { title: string; aside?: ReactNode; children: ReactNode; flush?: boolean }): ReactNode {
+  const { title, aside, children, flush = false } = props;
+  return (
+    <section className={flush ? "panel panel--flush" : "panel"} aria-label={title}>
+      <header className="panel__header">
+        <h2 className="panel__title">{title}</h2>
+        {aside}
+      </header>
+      <div className="panel__body">{children}</div>
+    </section>
+  );
+}
+
+/** One of several values, as buttons in a row. */
+export function Segments<T extends string>(props: {
+  label: string;
+  value: T;
+  options: Readonly<Record<T, string>>;
+  onChange: (value: T) => void;
+}): ReactNode {
+  const { label, value, options, onChange } = props;
+  return (
+    <fieldset className="segments">
+      <legend className="tidings-hidden">{label}</legend>
+      {(Object.entries(options) as [T, string][]).map(([key, text]) => (
+        <button key={key} type="button" aria-pressed={key === value} onClick={() => onChange(key)}>
+          {text}
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+export function Button(props: {
+  children: ReactNode;
+  onClick: () => void;
+  primary?: boolean;
+  disabled?: boolean;
+  pressed?: boolean;
+}): ReactNode {
+  const { children, onClick, primary = false, disabled = false, pressed } = props;
+  return (
+    <button
+      type="button"
+      className={primary ? "tidings-button tidings-button--primary" : "tidings-button"}
+      disabled={disabled}
+      aria-pressed={pressed}
+      onClick={onClick}
+    >
+      {children}
+    </button>
+  );
+}
+
+export function Switch({ on, label, onChange }: { on: boolean; label: string; onChange: (on: boolean) => void }): ReactNode {
+  return (
+    <button type="button" className="switch" role="switch" aria-checked={on} onClick={() => onChange(!on)}>
+      <span className="switch__track" aria-hidden="true" />
+      {label}
+    </button>
+  );
+}
+
+export function Empty({ title, hint, children }: { title: string; hint?: string; children?: ReactNode }): ReactNode {
+  return (
+    <div className="empty">
+      <p className="empty__title">{title}</p>
+      {hint && <p className="empty__hint">{hint}</p>}
+      {children}
+    </div>
+  );
+}
+
+/** What goes wrong is stated where it was tried. */
+export function Trouble({ error }: { error: string | undefined }): ReactNode {
+  return (
+    <p className="trouble" role="alert" hidden={!error}>
+      {error}
+    </p>
+  );
+}
