@@ -60,9 +60,10 @@ class Gone(NamedTuple):
 
 
 class History:
-    """All commands that had an effect. ``moment`` numbers them."""
+    """All commands that had an effect. ``moment`` numbers them. ``in_steps``: the store removes the items of a block in
+    steps, and those that are left when the block is lifted stay."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, *, in_steps: bool = False) -> None:
         self.moment = 0
         self.events: dict[str, Event] = {}
         self.gone: dict[str, Gone] = {}
@@ -77,6 +78,8 @@ class History:
         self._by_topic: dict[str, list[Event]] = defaultdict(list)
         self._by_target: dict[str, list[Event]] = defaultdict(list)
         self._notified: dict[str, dict[str, bool]] = defaultdict(dict)
+        self._removed: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._in_steps = in_steps
         self._broadcasts: list[Event] = []
         self._due: dict[tuple[str, ActivityScope], tuple[int, list[int]]] = {}
 
@@ -172,6 +175,10 @@ class History:
                 other = topic.removeprefix("user:")
                 self._remove(user, other)
                 self._remove(other, user)
+            case SetBlock(user, topic, False) if self._in_steps:
+                other = topic.removeprefix("user:")
+                self._doubt_removed(user, other)
+                self._doubt_removed(other, user)
             case SetMute(user, topic):
                 for event_id in self._notified[user]:
                     self._doubt(user, event_id, topic)
@@ -186,8 +193,14 @@ class History:
                 continue
             if user in event.targets:
                 self.removed += notified.pop(event_id)
+                self._removed[user, other].append(event_id)
             else:
                 notified[event_id] = False
+
+    def _doubt_removed(self, user: str, other: str) -> None:
+        for event_id in self._removed.pop((user, other), ()):
+            if event_id not in self.gone:
+                self._notified[user][event_id] = False
 
     def _doubt(self, user: str, event_id: str, topic: str) -> None:
         """A user who is notified as a follower may be notified later, by the mutes of that moment."""

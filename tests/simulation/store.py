@@ -49,14 +49,16 @@ class ShakenStore:
     """A store behind a wire: time passes before what is asked happens, and again before the answer is heard. Between the
     two anything else can happen, a crash as well: then it was done, and nobody was told. ``real`` is the store itself,
     ``version`` changes with whatever it holds, ``history`` has all that was written, ``wrong`` says what a write did that it
-    must not, ``returned`` counts the notifications whose snooze ended."""
+    must not, ``returned`` counts the notifications whose snooze ended, ``known_public`` is the last public position that
+    the server knows."""
 
     def __init__(self, real: Store, trouble: Trouble, rng: random.Random) -> None:
         self.real = real
-        self.history = History(real.rules)
+        self.history = History(real.rules, in_steps=isinstance(real, SqliteStore))
         self.version = 0
         self.wrong = ""
         self.returned = 0
+        self.known_public = 0
         self._trouble = trouble
         self._rng = rng
 
@@ -80,7 +82,15 @@ class ShakenStore:
         self, commands: Sequence[Command], ends: Collection[int] = ()
     ) -> list[Outcome | KeyReused]:
         """Apply the commands."""
-        return await self._late(self._write, commands, ends)
+        outcomes, public = await self._late(self._written, commands, ends)
+        self.known_public = max(self.known_public, public)
+        return outcomes
+
+    async def _written(
+        self, commands: Sequence[Command], ends: Collection[int]
+    ) -> tuple[list[Outcome | KeyReused], int]:
+        outcomes = await self._write(commands, ends)
+        return outcomes, max(self.history.public_positions(), default=0)
 
     async def _write(self, commands: Sequence[Command], ends: Collection[int]) -> list[Outcome | KeyReused]:
         self.version += 1

@@ -19,7 +19,8 @@ AGAIN_S = 1.0
 
 class Visitor:
     """A visitor who reads the activity of all users or of some topics. ``numbers`` are all positions that the visitor was
-    shown, ``arrived`` those of frames since ``since``, from which on no frame may be missing."""
+    shown, each with the last public one that the server knew then, ``arrived`` those of frames since ``since``, from which
+    on no frame may be missing."""
 
     def __init__(self, around: Around, name: str, topics: tuple[str, ...]) -> None:
         self.name = name
@@ -27,7 +28,7 @@ class Visitor:
         self.scope = ActivityScope(False, not topics, frozenset(topics))
         self.connection: Connection | None = None
         self.dawdle_s = 0.0
-        self.numbers: set[int] = set()
+        self.numbers: dict[int, int] = {}
         self.forget()
         self._around = around
         self._running: asyncio.Task[None] | None = None
@@ -86,7 +87,7 @@ class Visitor:
         self._around.note(self.name, "hears", event.name, data.get("position", event.id))
         self._around.tally.add("visitor", event.name)
         assert (data.get("user_id") is None and "seq" not in data) or event.name == "heartbeat", data
-        self.numbers.update(self._numbers(event, data))
+        self._shown(*self._numbers(event, data))
         match event.name:
             case "hello":
                 self._greeted(data)
@@ -101,6 +102,11 @@ class Visitor:
             case _:
                 assert event.name in ("heartbeat", "drain"), event
         self._cursor = event.id or self._cursor
+
+    def _shown(self, *numbers: int) -> None:
+        for number in numbers:
+            if number not in self.numbers:
+                self.numbers[number] = self._around.known_public
 
     def _numbers(self, event: sse.ServerSentEvent, data: dict[str, Any]) -> list[int]:
         """The positions that a frame shows."""
@@ -131,7 +137,7 @@ class Visitor:
             if not isinstance(page, TransportError):
                 break
             await pause(AGAIN_S)
-        self.numbers.add(page.position)
+        self._shown(page.position)
         assert page.position >= position, (
             f"{self.name}: a page at {page.position} after a reset at {position}"
         )

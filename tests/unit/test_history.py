@@ -150,6 +150,22 @@ def test_inboxes_are_those_of_the_notified(written: Written) -> None:
         written.history.notified("ben", rows, lacking=False)
 
 
+def test_a_block_that_is_lifted_early_may_leave_the_rest(written: Written) -> None:
+    """Where its items are removed in steps. What a retraction removed stays away."""
+    history = written.history = History(written.store.rules, in_steps=True)
+    ids = [written.publish() for _ in range(2)]
+    rows = written.rows("ben")
+    written.write(SetBlock("ben", "user:ann"), Retract(ids[0]))
+    with pytest.raises(AssertionError):
+        history.notified("ben", rows, lacking=False)
+    written.write(SetBlock("ben", "user:ann", on=False))
+    with pytest.raises(AssertionError):
+        history.notified("ben", rows, lacking=False)
+    left = [rows[0]._replace(event_ids=(ids[1],), size=1)]
+    assert history.notified("ben", left, lacking=False) == 1
+    assert history.notified("ben", [], lacking=False) == 1
+
+
 def test_pages_are_what_is_listed_now(written: Written) -> None:
     for visibility in Visibility:
         written.publish(visibility)
