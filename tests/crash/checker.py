@@ -13,7 +13,8 @@ from tests.checkers.adapters import ALL, places
 from tests.checkers.ledger import Reply
 from tests.crash.workload import SETTINGS, TOPICS, VERBS, WATCHED, History, Run
 from tests.harness import Harness
-from tests.property.worlds import Scope, World, same, same_state
+from tests.property.comparison import Scope, same, same_state
+from tests.property.worlds import World
 from tidings.filters import FeedFilter
 from tidings.model import Published
 from tidings.storage.sqlite import SqliteStore

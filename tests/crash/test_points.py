@@ -17,7 +17,7 @@ import pytest
 from tests.crash.checker import judge, opened, reads_as
 from tests.crash.effort import ALL, repeatable, seeds
 from tests.crash.workload import History, Write
-from tests.property.worlds import same
+from tests.property.comparison import same
 from tidings.errors import Unavailable
 from tidings.storage.sqlite.commit_guard import CommitGuard
 from tidings.storage.sqlite.write_session import WriteSession

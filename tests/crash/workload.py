@@ -16,7 +16,8 @@ from typing import NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from tests.harness import Harness
-from tests.property.worlds import World, comparable
+from tests.property.comparison import comparable
+from tests.property.worlds import World
 from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.filters import FeedFilter

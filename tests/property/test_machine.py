@@ -22,6 +22,7 @@ from tests.backends import BACKENDS, DEFERRING, opened
 from tests.checkers.adapters import ALL, all_groups
 from tests.checkers.paging import complete, walk
 from tests.harness import Harness
+from tests.property.comparison import Scope, alike, comparable, same, same_filtered, same_state
 from tests.property.faults import FAULTS
 from tests.property.strategies import (
     FOLLOWED,
@@ -39,18 +40,7 @@ from tests.property.strategies import (
     users,
     verbs,
 )
-from tests.property.worlds import (
-    Scope,
-    World,
-    alike,
-    comparable,
-    group_pages,
-    pages,
-    plain_group,
-    same,
-    same_filtered,
-    same_state,
-)
+from tests.property.worlds import World, group_pages, pages, plain_group
 from tidings.errors import KeyReused
 from tidings.filters import Choice, FeedFilter, FeedOf
 from tidings.inbox_commands import MarkAllNotificationsRead, UndoMarkAllRead

@@ -7,7 +7,8 @@ import pytest
 
 from tests.backends import SETTINGS, opened
 from tests.harness import Harness
-from tests.property.worlds import World, alike
+from tests.property.comparison import alike
+from tests.property.worlds import World
 from tidings.endpoint_commands import AddEndpoint
 from tidings.model import Command, Publish, Published, RecordDeliveryResults, Retract
 from tidings.personal_data import DeliveryResult, Endpoint
