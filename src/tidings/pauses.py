@@ -54,10 +54,13 @@ class Pauses:
 
     def until(self, endpoint: Endpoint) -> int:
         """When the pause of an endpoint ends, in milliseconds since 1970; 0 without one."""
-        pause, now = self._paused.get(endpoint.id), self._elapsed()
-        if pause is None or pause.until <= now or pause.revision < endpoint.revision:
-            return 0
-        return self._clock.now() + pause.until - now
+        pause = self._paused.get(endpoint.id)
+        return 0 if pause is None or pause.revision < endpoint.revision else self.end_of(endpoint.id)
+
+    def end_of(self, id: str) -> int:
+        """The same, of the endpoint of this id."""
+        pause, now = self._paused.get(id), self._elapsed()
+        return 0 if pause is None or pause.until <= now else self._clock.now() + pause.until - now
 
     def _elapsed(self) -> int:
         return int(self._clock.monotonic() * 1_000)

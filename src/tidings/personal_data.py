@@ -87,7 +87,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     ``disabled_at`` (ms, 0: it is enabled) on. ``failures``: consecutive deliveries that were refused permanently.
     ``vouched``: the application registered it, so it may be in a network that is not public. ``revision``: the number of
     times that it was registered again, enabled or given another secret. ``previous_secret``: the one before, which signs as
-    well until ``previous_until`` (ms, 0: there is none)."""
+    well until ``previous_until`` (ms, 0: there is none). ``last_error``: why the last attempt failed, at ``last_error_at``
+    (ms); "" and 0 if it succeeded."""
 
     id: str
     user: str
@@ -104,6 +105,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     revision: int = 0
     previous_secret: str = ""
     previous_until: int = 0
+    last_error: str = ""
+    last_error_at: int = 0
 
     @property
     def is_usable(self) -> bool:
@@ -120,7 +123,10 @@ class Endpoint(msgspec.Struct, frozen=True):
     def enabled(self) -> "Endpoint":
         """The next revision of the endpoint, enabled and without failures."""
         revision = self.revision + 1
-        return msgspec.structs.replace(self, failures=0, disabled_at=0, disabled_reason="", revision=revision)
+        renewed = msgspec.structs.replace(
+            self, failures=0, disabled_at=0, disabled_reason="", revision=revision
+        )
+        return msgspec.structs.replace(renewed, last_error="", last_error_at=0)
 
 
 class PushKeys(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -172,7 +178,8 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     item of the attempt or decision: another delivery is enqueued if items joined the group since then (0: none is).
     ``by``: the preferences that decided about one that was not tried, which is decided again if its user has others now.
     ``revision``: that of the endpoint that refused, or by which one was dropped: with a later one the delivery is due
-    again, and the endpoint is neither removed nor disabled (None: any)."""
+    again, and the endpoint is neither removed nor disabled (None: any). ``tried``: the ``error`` is that of an attempt at
+    the endpoint, whose last one it is."""
 
     id: int
     state: str
@@ -183,3 +190,4 @@ class DeliveryResult(msgspec.Struct, frozen=True):
     order: int = 0
     by: Preferences | None = None
     revision: int | None = None
+    tried: bool = True

@@ -130,7 +130,7 @@ async def running(
             snoozes=snoozes,
             actions=ActionService(store, log, settings, clock),
             endpoints=_endpoints(store, log, clock, settings, channel_registry, confirmations, dispatcher),
-            deliveries=UnsentDeliveryService(store, log, cursors, clock),
+            deliveries=UnsentDeliveryService(store, log, cursors, clock, dispatcher.pauses),
             preferences=PreferencesService(store, log, settings, partial(unsendable, settings=settings)),
             unsubscriptions=unsubscriptions,
             metrics=Metrics(clock),

@@ -5,6 +5,7 @@ from tidings.cursors import Cursors
 from tidings.endpoint_commands import ResendDelivery
 from tidings.errors import EndpointDisabled, NotFound
 from tidings.model import CommandResult
+from tidings.pauses import Pauses
 from tidings.ports import UnsentDeliveries
 from tidings.status import QueuedDelivery
 from tidings.timeutil import Clock
@@ -18,8 +19,9 @@ class UnsentDeliveryService:
     """The service of queued deliveries and dead letters."""
 
     def __init__(
-        self, store: UnsentDeliveries, log: GroupCommitQueue, cursors: Cursors, clock: Clock
+        self, store: UnsentDeliveries, log: GroupCommitQueue, cursors: Cursors, clock: Clock, pauses: Pauses
     ) -> None:
+        self._pauses = pauses
         self._store = store
         self._log = log
         self._cursors = cursors
@@ -35,14 +37,15 @@ class UnsentDeliveryService:
         found = await self._store.unsent_deliveries(endpoint, limit + 1, before)
         if found is None:
             raise NotFound("no such endpoint")
-        return found[:limit], len(found) > limit
+        return [self._with_pause(one) for one in found[:limit]], len(found) > limit
 
     def cursor_after(self, endpoint: str | None, delivery: QueuedDelivery) -> str:
         """The cursor of the page that begins after a delivery."""
         return self._cursors.make_integers(delivery.place, _question(endpoint))
 
     async def resend(self, id: str) -> QueuedDelivery:
-        """Make a delivery due now. Raises NotFound without it, EndpointDisabled if nothing is sent to its endpoint."""
+        """Make a delivery due now, or at the end of the pause of its endpoint. Raises NotFound without it, EndpointDisabled
+        if nothing is sent to its endpoint."""
         number = int(id) if id.isascii() and id.isdecimal() and len(id) < _DIGITS else 0
         found = await self._store.unsent_delivery(number)
         if found is None:
@@ -54,7 +57,11 @@ class UnsentDeliveryService:
         outcome = await self._log.submit(ResendDelivery(number))
         if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound(_MISSING)  # it was sent in between, or its endpoint removed
-        return found._replace(state="queued", attempts=0, due_at=self._clock.now())
+        return self._with_pause(found._replace(state="queued", attempts=0, due_at=self._clock.now()))
+
+    def _with_pause(self, delivery: QueuedDelivery) -> QueuedDelivery:
+        """A delivery with the time of its next attempt: nothing is sent during the pause of its endpoint."""
+        return delivery._replace(due_at=max(delivery.due_at, self._pauses.end_of(delivery.endpoint_id)))
 
 
 def _question(endpoint: str | None) -> str:

@@ -402,7 +402,8 @@ def test_what_is_not_due_yet_waits(store: Harness) -> None:
     handled(store, "held", START_MS + 5)
     assert deliveries(store) == [delivery._replace(due_at=START_MS + 5)]
     handled(store, "failed", START_MS + 9, "refused")
-    assert deliveries(store) == [delivery._replace(due_at=START_MS + 9, attempts=1)]
+    failed = msgspec.structs.replace(MAIL, last_error="refused", last_error_at=START_MS)
+    assert deliveries(store) == [delivery._replace(due_at=START_MS + 9, attempts=1, endpoint=failed)]
     assert next_due(store) == START_MS + 9
     assert store.run(store.store.dead_letters(9)) == []
 
@@ -421,7 +422,8 @@ def test_what_was_given_up_is_set_aside(store: Harness) -> None:
     assert store.run(store.store.status()).dead_letters == 1
     store.clock.advance(5)
     assert store.changed(RetryDeadLetters()) == 1
-    assert deliveries(store) == [delivery._replace(due_at=store.clock.ms)]
+    failed = msgspec.structs.replace(MAIL, last_error="no such mailbox", last_error_at=START_MS)
+    assert deliveries(store) == [delivery._replace(due_at=store.clock.ms, endpoint=failed)]
     assert store.run(store.store.dead_letters(9)) == []
 
 

@@ -6,7 +6,7 @@ from tests.conformance.test_deliveries import HOOK, MAIL, deliveries, ping, reac
 from tests.harness import Harness
 from tidings.endpoint_commands import AddEndpoint, EnableEndpoint, RotateSecret
 from tidings.model import Command, RecordDeliveryResults, Retract
-from tidings.personal_data import DeliveryResult
+from tidings.personal_data import DeliveryResult, Endpoint
 
 
 @pytest.mark.parametrize("state", ["sent", "dead", "dropped"])
@@ -82,3 +82,35 @@ def test_a_refusal_of_a_former_registration_is_ignored(store: Harness, state: st
     assert store.changed(RecordDeliveryResults((refused,))) == 1
     found = [each.disabled_reason for each in store.run(store.store.endpoints("bob"))]
     assert (found, deliveries(store)) == ([] if state == "gone" else ["no"], [])
+
+
+@pytest.mark.parametrize("state", ["failed", "dead"])
+def test_an_endpoint_has_its_last_error(store: Harness, state: str) -> None:
+    """Until an attempt succeeds or it is registered again; what was not tried leaves it."""
+
+    def last(of: Endpoint) -> tuple[str, int]:
+        (one,) = (one for one in store.run(store.store.endpoints("bob")) if one.id == of.id)
+        return one.last_error, one.last_error_at
+
+    def settle(state: str, error: str = "", *, tried: bool = True) -> None:
+        (first, *_) = (one.id for one in deliveries(store) if one.endpoint.id == HOOK.id)
+        result = DeliveryResult(first, state, store.clock.ms, error, tried=tried)
+        store.write(RecordDeliveryResults((result,)))
+
+    reached(store, HOOK, MAIL)
+    for number in range(4):
+        ping(store, f"item:{number}")
+    assert last(HOOK) == ("", 0)
+    store.clock.advance(5)
+    settle(state, "HTTP 503")
+    failed_at = store.clock.ms
+    assert last(HOOK) == ("HTTP 503", failed_at)
+    assert last(MAIL) == ("", 0)
+    store.clock.advance(5)
+    settle("failed", "not tried", tried=False)
+    assert last(HOOK) == ("HTTP 503", failed_at)
+    settle("sent")
+    assert last(HOOK) == ("", 0)
+    settle("failed", "HTTP 500")
+    store.write(EnableEndpoint("bob", HOOK.id))
+    assert last(HOOK) == ("", 0)

@@ -8,10 +8,12 @@ import pytest
 
 from tests.outbound.world import USER, World
 from tidings import pauses
+from tidings.cursors import Cursors
 from tidings.endpoint_commands import AddEndpoint, EnableEndpoint, RotateSecret
 from tidings.model import Command
 from tidings.outbound.dispatcher import LANE, PAGE
 from tidings.outbound.webhook_signing import new_secret
+from tidings.unsent_deliveries import UnsentDeliveryService
 
 Loop = asyncio.Runner
 
@@ -107,5 +109,28 @@ def test_a_pause_ends_when_its_endpoint_is_renewed(loop: Loop, world: World, ren
         assert objects(world, 1) == [1]
         world.dispatcher.pauses.begin(paused, 600)  # by an attempt that began before
         assert world.dispatcher.pauses.ids() == ()
+
+    loop.run(scene())
+
+
+def test_a_resend_names_the_end_of_the_pause(loop: Loop, world: World) -> None:
+    """The fault: it said that the delivery was due now, and nothing was sent for a day."""
+
+    async def scene() -> None:
+        await world.hook()
+        world.web.answer(503, "Retry-After: 600")
+        await world.tell("like", "like")
+        await world.deliver()
+        service = UnsentDeliveryService(
+            world.store, world.log, Cursors(b"secret"), world.clock, world.dispatcher.pauses
+        )
+        ends_at = world.clock.now() + 600_000
+        found, _ = await service.page(None, 9, None)
+        assert all(one.due_at >= ends_at for one in found)
+        assert (await service.resend(str(found[0].id))).due_at == ends_at
+        assert [one.last_error for one in await world.store.endpoints(USER)] == ["HTTP 503"]
+        await world.deliver(600)
+        assert (await service.page(None, 9, None))[0] == []
+        assert [one.last_error for one in await world.store.endpoints(USER)] == [""]
 
     loop.run(scene())

@@ -311,9 +311,10 @@ class RemindersPage(Struct, frozen=True):
 
 class Endpoint(Struct, frozen=True):
     """A delivery endpoint of a user. Nothing is sent to it before it is ``confirmed``, nor while it is disabled: since
-    ``disabled_at``, for ``disabled_reason``; nor before ``paused_until``, which it asked for. ``secret`` signs for a
-    webhook; it is only shown when it is created: at the first registration or a rotation. ``previous_secret_until``: until
-    when the secret before a rotation signs as well."""
+    ``disabled_at``, for ``disabled_reason``; nor before ``paused_until``, which it asked for. ``last_error``: why the last
+    attempt failed, at ``last_error_at``; None if it succeeded. ``secret`` signs for a webhook; it is only shown when it is
+    created: at the first registration or a rotation. ``previous_secret_until``: until when the secret before a rotation
+    signs as well."""
 
     id: str
     channel: str
@@ -324,6 +325,8 @@ class Endpoint(Struct, frozen=True):
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
     paused_until: datetime | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
     secret: str | None = None
     previous_secret_until: datetime | None = None
 

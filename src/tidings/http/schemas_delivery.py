@@ -51,7 +51,9 @@ class Endpoint(Schema):
     """A delivery endpoint of a user. ``confirmed``: the user confirmed it, or the application registered it; nothing is sent
     to it before. ``disabled_at``: since when nothing is sent because it refused everything, and ``disabled_reason`` its
     response, both null while it is enabled. ``paused_until``: nothing is sent before this time because it answered with
-    ``Retry-After``, null otherwise; a registration, ``enable`` or a new secret ends the pause. ``secret``: the key that
+    ``Retry-After``, null otherwise; a registration, ``enable`` or a new secret ends the pause. ``last_error``: why the last
+    attempt failed, at ``last_error_at``, both null if it succeeded: a status or a word of the server's, never the answer of
+    the receiver. ``secret``: the key that
     signs for a webhook, shown when it is created (first registration or rotation) and never again; with that of a rotation,
     ``previous_secret_until``: the time until which the secret before it signs as well, null if it does no more."""
 
@@ -64,6 +66,8 @@ class Endpoint(Schema):
     disabled_at: Time | None
     disabled_reason: str | None
     paused_until: Time | None
+    last_error: str | None
+    last_error_at: Time | None
     secret: str | UnsetType = UNSET
     previous_secret_until: Time | UnsetType | None = UNSET
 
@@ -75,9 +79,9 @@ class Endpoints(Schema):
 
 
 class UnsentDelivery(Schema):
-    """A delivery that was not sent: ``queued``, due at ``due_at``; ``held`` until then by quiet hours, a digest or a
-    snooze; or ``dead``, a dead letter. ``error`` is that of the last attempt. ``message_id`` is the id that a receiver sees
-    (``webhook-id``)."""
+    """A delivery that was not sent: ``queued``, tried at ``due_at``, which is not before the end of its endpoint's pause;
+    ``held`` until then by quiet hours, a digest or a snooze; or ``dead``, a dead letter. ``error`` is that of the last
+    attempt. ``message_id`` is the id that a receiver sees (``webhook-id``)."""
 
     id: str
     message_id: str

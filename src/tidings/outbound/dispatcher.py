@@ -334,13 +334,15 @@ class DeliveryDispatcher(Worker):
         revision = delivery.endpoint.revision
         if answer.state == "sent":
             return DeliveryResult(delivery.id, "sent", self._sent_at(delivery, now), order=order)
-        error = answer.error[:MAX_ERROR]
+        error, tried = answer.error[:MAX_ERROR], answer not in NOT_TRIED
         if answer.state != "failed":
             return DeliveryResult(delivery.id, answer.state, error=error, order=order, revision=revision)
         wait = retry_delay_ms(delivery.attempts + 1, answer.after_s, self._spread(delivery))
         if wait is None:
-            return DeliveryResult(delivery.id, "dead", error=error, order=order, revision=revision)
-        return DeliveryResult(delivery.id, "failed", now + wait, error)
+            return DeliveryResult(
+                delivery.id, "dead", error=error, order=order, revision=revision, tried=tried
+            )
+        return DeliveryResult(delivery.id, "failed", now + wait, error, tried=tried)
 
     def _spread(self, delivery: Delivery) -> Random:
         """The random numbers that make a delay longer or shorter: different for each endpoint, the same for all its

@@ -110,6 +110,8 @@ def _shown(call: RequestContext[Any, Any], endpoint: Endpoint) -> shapes.Endpoin
         disabled_at=rfc3339(endpoint.disabled_at) if endpoint.disabled_at else None,
         disabled_reason=endpoint.disabled_reason or None,
         paused_until=rfc3339(paused_until) if paused_until else None,
+        last_error=endpoint.last_error or None,
+        last_error_at=rfc3339(endpoint.last_error_at) if endpoint.last_error_at else None,
     )
 
 

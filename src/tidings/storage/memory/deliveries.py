@@ -200,6 +200,8 @@ class MemoryDeliveries(MemoryState):
                 pending.error = handled.error
                 pending.dead = handled.state == "dead"
                 pending.due_at = handled.at
+                if handled.error and handled.tried:
+                    self._failed_last(pending, handled.error)
                 if handled.failures:
                     self._refuse(pending, handled)
         if handled.order and handled.state in ("sent", "dead", "dropped"):
@@ -222,9 +224,15 @@ class MemoryDeliveries(MemoryState):
     def _sent(self, pending: PendingDelivery, at: int) -> None:
         endpoints = self._people[pending.user].endpoints
         endpoints[pending.endpoint] = msgspec.structs.replace(
-            endpoints[pending.endpoint], sent_at=at, failures=0
+            endpoints[pending.endpoint], sent_at=at, failures=0, last_error="", last_error_at=0
         )
         del self._pending[pending.id]
+
+    def _failed_last(self, pending: PendingDelivery, error: str) -> None:
+        endpoints, now = self._people[pending.user].endpoints, self._clock.now()
+        endpoints[pending.endpoint] = msgspec.structs.replace(
+            endpoints[pending.endpoint], last_error=error, last_error_at=now
+        )
 
     def _refuse(self, pending: PendingDelivery, handled: DeliveryResult) -> None:
         endpoints = self._people[pending.user].endpoints

@@ -71,19 +71,19 @@ def _deliveries(r: ReadSnapshot, due: list[tuple[Any, ...]]) -> list[Delivery]:
     people = r.names.people(row[1] for row in due)
     shown = _shown(r, due)
     muted = _muted(r, {row[1] for row in due}, shown)
-    said = {raw: decode_preferences(raw) for raw in {row[21] for row in due}}
+    said = {raw: decode_preferences(raw) for raw in {row[23] for row in due}}
     return [
         Delivery(
             row[0],
-            endpoints.made(people[row[1]], row[7:21]),
+            endpoints.made(people[row[1]], row[7:23]),
             r.names.verb_text(row[3]),
             shown.get(notification_id(row[1], row[2])),
-            said[row[21]],
+            said[row[23]],
             row[4],
             row[5],
             row[6],
             notification_id(row[1], row[2]) in muted,
-            DeliveryPriority(row[22]),
+            DeliveryPriority(row[24]),
         )
         for row in due
     ]
@@ -171,6 +171,8 @@ def _settle(w: WriteSession, handled: DeliveryResult) -> int:
                 sql("delivery_failed"),
                 (handled.at, handled.error, handled.state == "dead", handled.id),
             )
+            if handled.error and handled.tried:
+                w.db.execute(sql("endpoint_failed_last"), (handled.error, w.clock.now(), row[0]))
             if handled.failures:
                 endpoints.refuse(w, row[0], handled)
     if handled.order and handled.state in ("sent", "dead", "dropped"):

@@ -201,13 +201,14 @@ CREATE TABLE display_name (user INTEGER PRIMARY KEY, name TEXT NOT NULL, at INTE
 -- The delivery endpoints of users; endpoints.py numbers the channels. failures: consecutive deliveries refused permanently.
 -- disabled_at: 0 while the endpoint is enabled. vouched: the application registered it. revision: the number of times that it
 -- was registered again, enabled or given another secret. previous_secret: the one before, which signs as well until
--- previous_until (ms).
+-- previous_until (ms). last_error: why the last attempt failed, at last_error_at (ms); '' and 0 if it succeeded.
 CREATE TABLE endpoint (
   number INTEGER PRIMARY KEY, id TEXT NOT NULL, user INTEGER NOT NULL, channel INTEGER NOT NULL, address TEXT NOT NULL,
   secret TEXT NOT NULL, created_at INTEGER NOT NULL, sent_at INTEGER NOT NULL, confirmed INTEGER NOT NULL,
   failures INTEGER NOT NULL DEFAULT 0, disabled_at INTEGER NOT NULL DEFAULT 0, disabled_reason TEXT NOT NULL DEFAULT '',
   vouched INTEGER NOT NULL DEFAULT 0, revision INTEGER NOT NULL DEFAULT 0,
   previous_secret TEXT NOT NULL DEFAULT '', previous_until INTEGER NOT NULL DEFAULT 0,
+  last_error TEXT NOT NULL DEFAULT '', last_error_at INTEGER NOT NULL DEFAULT 0,
   UNIQUE (user, channel, address)
 );
 CREATE INDEX endpoint_id ON endpoint (id);

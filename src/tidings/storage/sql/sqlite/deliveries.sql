@@ -23,7 +23,7 @@ WHERE e.number = :endpoint AND e.confirmed AND e.disabled_at = 0
 -- Those of one priority. The index has the endpoint, so that what is left out is passed over within it.
 SELECT d.id, d.user, d.group_number, d.type, d.due_at, d.created_at, d.attempts,
   e.id, e.channel, e.address, e.secret, e.created_at, e.sent_at, e.confirmed, e.failures, e.disabled_at,
-  e.disabled_reason, e.vouched, e.revision, e.previous_secret, e.previous_until, p.document, d.priority, EXISTS (
+  e.disabled_reason, e.vouched, e.revision, e.previous_secret, e.previous_until, e.last_error, e.last_error_at, p.document, d.priority, EXISTS (
     SELECT 1 FROM fanout_job b INDEXED BY fanout_job_block WHERE b.kind = 'block' AND b.subject = d.user) AS has_cleaning
 FROM delivery d INDEXED BY delivery_due CROSS JOIN endpoint e ON e.number = d.endpoint
 LEFT JOIN preference p ON p.user = d.user
@@ -36,7 +36,7 @@ ORDER BY d.due_at, d.id LIMIT :limit;
 -- The same of these ids only: a few, each found by its key.
 SELECT d.id, d.user, d.group_number, d.type, d.due_at, d.created_at, d.attempts,
   e.id, e.channel, e.address, e.secret, e.created_at, e.sent_at, e.confirmed, e.failures, e.disabled_at,
-  e.disabled_reason, e.vouched, e.revision, e.previous_secret, e.previous_until, p.document, d.priority, EXISTS (
+  e.disabled_reason, e.vouched, e.revision, e.previous_secret, e.previous_until, e.last_error, e.last_error_at, p.document, d.priority, EXISTS (
     SELECT 1 FROM fanout_job b INDEXED BY fanout_job_block WHERE b.kind = 'block' AND b.subject = d.user) AS has_cleaning
 FROM carray(:ids) c CROSS JOIN delivery d ON d.id = c.value CROSS JOIN endpoint e ON e.number = d.endpoint
 LEFT JOIN preference p ON p.user = d.user

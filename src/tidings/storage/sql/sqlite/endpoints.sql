@@ -10,11 +10,11 @@ ON CONFLICT (user, channel, address) DO UPDATE SET
   secret = iif(channel = ?, secret, excluded.secret),
   confirmed = max(confirmed, excluded.confirmed), failures = excluded.failures,
   disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason,
-  vouched = max(vouched, excluded.vouched), revision = revision + 1;
+  vouched = max(vouched, excluded.vouched), revision = revision + 1, last_error = '', last_error_at = 0;
 
 -- name: endpoints_of
 SELECT id, channel, address, secret, created_at, sent_at, confirmed, failures, disabled_at, disabled_reason,
-  vouched, revision, previous_secret, previous_until
+  vouched, revision, previous_secret, previous_until, last_error, last_error_at
 FROM endpoint WHERE user = ? ORDER BY created_at, number;
 
 -- name: reserve_confirmation
@@ -23,13 +23,16 @@ WHERE (SELECT count(*) FROM confirmation WHERE user_digest = :user AND until > :
   AND (SELECT count(*) FROM confirmation WHERE address_digest = :address AND until > :now) < :per_address;
 
 -- name: endpoint_succeeded
-UPDATE endpoint SET sent_at=?, failures=0 WHERE number=?;
+UPDATE endpoint SET sent_at=?, failures=0, last_error='', last_error_at=0 WHERE number=?;
 
 -- name: confirm_endpoint
 UPDATE endpoint SET confirmed=1 WHERE id=?;
 
 -- name: endpoint_failed
 UPDATE endpoint SET failures=? WHERE number=?;
+
+-- name: endpoint_failed_last
+UPDATE endpoint SET last_error=?, last_error_at=? WHERE number=?;
 
 -- name: disable_endpoint
 UPDATE endpoint SET disabled_at=?, disabled_reason=? WHERE number=?;
