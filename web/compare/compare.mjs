@@ -101,8 +101,9 @@ function served({ js, css }) {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
 
-/** All that a page shows, so that two states can be compared. */
-const shown = (page) => page.evaluate(() => document.body.innerText.length + document.querySelectorAll("*").length);
+/** How many elements a page shows, so that two states can be compared. */
+const shown = (page) =>
+  page.evaluate(() => [...document.querySelectorAll("*")].filter((element) => element.checkVisibility()).length);
 
 async function inBrowser(browser, product) {
   const server = await served(await inPage(product));
