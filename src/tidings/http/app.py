@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import lru_cache
 from typing import Any, ParamSpec
@@ -79,7 +80,7 @@ class App:
         self._naive_utc = services.settings.naive_times == "utc"
         self._authenticator = authenticator
         self._monotonic = services.clock.monotonic
-        self._scheduler = RequestScheduler(self._monotonic)
+        self._scheduler = RequestScheduler(self._monotonic, time.thread_time)
         self._bodies = held_bodies_of(services.settings)
         self._compressor = Compressor()
         self._cors = Cors(services.settings)

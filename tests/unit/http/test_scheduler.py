@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tidings.http.scheduler import MAX_BATCH, SHARE_S, RequestScheduler
+from tidings.http.scheduler import MAX_BATCH, SHARE_S, STARVED, RequestScheduler
 from tidings.testing import FakeClock
 
 COUNT = 200
@@ -14,11 +14,11 @@ LONGEST = 2
 PATIENCE_S = 30
 
 
-def passes(took_ms: dict[str, list[int]]) -> list[list[str]]:
+def passes(took_ms: dict[str, list[int]], processor: float = 1.0) -> list[list[str]]:
     """Have requests of these clients, which take so many milliseconds each, arrive at once; returns whose requests began in
-    each pass of the loop."""
+    each pass of the loop. ``processor``: the part of the time in which the thread has it."""
     clock = FakeClock()
-    scheduler = RequestScheduler(clock.monotonic)
+    scheduler = RequestScheduler(clock.monotonic, lambda: clock.monotonic() * processor)
     began: list[list[str]] = [[]]
 
     async def request(client: str, ms: int) -> None:
@@ -50,6 +50,16 @@ def test_a_pass_is_bounded_in_time(ms: int) -> None:
     assert sum(map(len, found)) == COUNT
     assert max(len(one) * ms for one in found) <= LONGEST * 1_000 * SHARE_S + ms
     assert len(found) > 1
+
+
+@pytest.mark.parametrize("processor", [0.75, 0.5, 0.1])
+def test_a_pass_without_the_processor_lasts_longer(processor: float) -> None:
+    """Other threads and programs took half of it, and each pass had half of the requests: a tenth more work for all. But it
+    is bounded in time too."""
+    found = passes({"ann": [1] * COUNT}, processor)
+    allowed = SHARE_S * min(1 / processor, STARVED)
+    assert SHARE_S < len(found[0]) / 1_000 <= allowed + 0.001
+    assert max(map(len, found)) / 1_000 <= LONGEST * (allowed + 0.001)
 
 
 def test_short_requests_begin_by_the_batch() -> None:
