@@ -192,20 +192,20 @@ class Commands:
     async def _accepted_at_once(
         self, given: Sequence[EventInput], scope: str, key: str | None, turn: Turn
     ) -> list[NewEvent] | None:
-        """The events of an array; None if one of them exceeds a bound."""
+        """The events of an array; None if one of them exceeds a bound. All are accepted at one time, after which none of
+        another request gets in before they are submitted: it would have a later time and an earlier position."""
+        if not are_within_bounds(given, self._settings, key):
+            now = self._clock.now()
+            for i, one in enumerate(given):
+                if any(bound_errors(one, now, self._settings, key)):
+                    return None
+                if not i % CHECKED_AT_ONCE and turn.is_long():
+                    await turn.next()
+        if turn.is_long():
+            await turn.next()
         now = self._clock.now()
-        accepted: list[NewEvent] = []
-        defaults: dict[str, EventDefaults] = {}
-        within_bounds = are_within_bounds(given, self._settings, key)
-        for one in given:
-            if not within_bounds and any(bound_errors(one, now, self._settings, key)):
-                return None
-            if (own := defaults.get(one.verb)) is None:
-                own = defaults[one.verb] = self._defaults_of(one.verb)
-            accepted.append(accept(one, now, scope, own))
-            if not len(accepted) % CHECKED_AT_ONCE and turn.is_long():
-                await turn.next()
-        return accepted
+        defaults = {verb: self._defaults_of(verb) for verb in {one.verb for one in given}}
+        return [accept(one, now, scope, defaults[one.verb]) for one in given]
 
     async def _accepted_one_by_one(
         self, raw: bytes, scope: str, key: str | None, turn: Turn

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -11,8 +11,9 @@ from tests.wire.people import event
 from tidings.batches import split
 from tidings.commands import Commands
 from tidings.config import Settings
-from tidings.errors import InvalidFields
+from tidings.errors import InvalidFields, Unavailable
 from tidings.http.endpoints.people import read_follows
+from tidings.model import NewEvent, Publish
 from tidings.testing import FakeClock, MemoryStore
 from tidings.turns import TURN_S, Turn
 
@@ -62,6 +63,27 @@ def test_an_array_is_read_in_turns() -> None:
     with pytest.raises(InvalidFields):
         asyncio.run(commands().publish_array(body, scope="", take_turn=turns.take))
     assert turns.taken == COUNT + 1
+
+
+def test_an_array_gets_its_time_after_its_last_turn() -> None:
+    """With another array between its turns it was later in the log than its time says, which costs each follower a row."""
+    clock, unused = Slow(), cast(Any, None)
+    turns, submitted = list[int](), list[NewEvent]()
+
+    async def take() -> None:
+        turns.append(clock.now())
+
+    class Log:
+        async def submit(self, command: Publish) -> None:
+            submitted.extend(command.events)
+            raise Unavailable("no log")
+
+    service = Commands(cast(Any, Log()), unused, Settings(), clock, unused, MemoryStore(clock))
+    body = json.dumps([event() for _ in range(COUNT)]).encode()
+    with pytest.raises(Unavailable):
+        asyncio.run(service.publish_array(body, scope="", take_turn=take))
+    assert len(submitted) == COUNT
+    assert min(one.created_at for one in submitted) >= turns[-1]
 
 
 def test_follows_are_read_in_turns() -> None:
