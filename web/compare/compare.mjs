@@ -101,9 +101,17 @@ function served({ js, css }) {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
 
-/** How many elements a page shows, so that two states can be compared. */
+/** How many elements a page shows, those of custom elements too, so that two states can be compared. */
 const shown = (page) =>
-  page.evaluate(() => [...document.querySelectorAll("*")].filter((element) => element.checkVisibility()).length);
+  page.evaluate(() => {
+    const visible = { visibilityProperty: true, opacityProperty: true };
+    const count = (root) =>
+      [...root.querySelectorAll("*")].reduce(
+        (sum, element) => sum + element.checkVisibility(visible) + (element.shadowRoot ? count(element.shadowRoot) : 0),
+        0,
+      );
+    return count(document);
+  });
 
 async function inBrowser(browser, product) {
   const server = await served(await inPage(product));
