@@ -1,7 +1,7 @@
 import { Dropdown, TidingsProvider } from "@tidings/react";
-import { type ComponentType, type ReactNode, Suspense, useEffect, useState } from "react";
+import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 import { network } from "./network.js";
-import { Segments } from "./parts/basics.js";
+import { Avatar, Segments } from "./parts/basics.js";
 import { ConnectionPill, ControlBar } from "./parts/controls.js";
 import { Skeletons } from "./parts/feed-list.js";
 import { FollowsProvider } from "./parts/follows.js";
@@ -25,6 +25,11 @@ interface Scene {
 
 const SCENES = {
   github: { label: "GitHub" },
+  market: { label: "Market", user: "mira", View: lazy(() => import("./scenes/market.js")) },
+  social: { label: "Mini-feed", user: "nadia", View: lazy(() => import("./scenes/social.js")) },
+  hybrid: { label: "Hybrid", user: "rhea", View: lazy(() => import("./scenes/hybrid.js")) },
+  parliament: { label: "Parliament", user: "ona", View: lazy(() => import("./scenes/parliament.js")) },
+  fasting: { label: "Fasting", user: "ada", View: lazy(() => import("./scenes/fasting.js")) },
 } as const satisfies Record<string, Scene>;
 type SceneId = keyof typeof SCENES;
 
@@ -62,7 +67,7 @@ export function App(): ReactNode {
           <div className="bar__end">
             <ConnectionPill />
             <ThemeSwitch />
-            {View ? <span className="bar__user">{user}</span> : <PersonPicker user={user} onPick={setPicked} />}
+            {View ? <Persona user={user} /> : <PersonPicker user={user} onPick={setPicked} />}
             <Dropdown />
           </div>
         </header>
@@ -79,6 +84,16 @@ export function App(): ReactNode {
         <Footer />
       </FollowsProvider>
     </TidingsProvider>
+  );
+}
+
+/** The person of a scene. */
+function Persona({ user }: { user: string }): ReactNode {
+  return (
+    <span className="bar__user">
+      <Avatar id={user} name={user} />
+      {user}
+    </span>
   );
 }
 

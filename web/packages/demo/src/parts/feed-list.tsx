@@ -14,28 +14,24 @@ export interface FeedListProps {
   /** Events have a read state, which the user changes. */
   marks?: boolean;
   hideRead?: boolean;
+  /** New events wait behind the pill, wherever the user is. */
+  held?: boolean;
   /** The topic that the button of a card follows. */
   topicOf?: (item: EventItem) => string;
   empty?: ReactNode;
 }
 
 /** A list of events that is live. While the user reads further down, new ones wait behind a pill. */
-export function FeedList({
-  list = "feed",
-  filter,
-  marks = false,
-  hideRead = false,
-  topicOf,
-  empty,
-}: FeedListProps): ReactNode {
+export function FeedList(props: FeedListProps): ReactNode {
+  const { list = "feed", filter, marks = false, hideRead = false, held = false, topicOf, empty } = props;
   const { feed, items, fresh, status, next_cursor, loadingMore, loadMore } = useActivityFeed(list, filter);
   const [shown, setShown] = useState(STEP);
   const [top, away] = useAway<HTMLDivElement>();
   useEffect(() => {
-    feed.hold(away);
-    if (!away) feed.showFresh();
+    feed.hold(away || held);
+    if (!away && !held) feed.showFresh();
     return () => feed.hold(false);
-  }, [feed, away]);
+  }, [feed, away, held]);
   const visible = (hideRead ? items.filter((item) => item.read_at == null) : items).slice(0, shown);
   const more = visible.length < items.length || next_cursor !== null;
   const further = (): void => {

@@ -69,10 +69,10 @@ export function SeedProgress({ seeding, what }: { seeding: Seeding; what: string
   if (state === "idle") return null;
   return (
     <div className="seed" role="status">
-      <progress className="seed__bar" max="1" value={done} aria-label={what} />
+      {state === "running" && <progress className="seed__bar" max="1" value={done} aria-label={what} />}
       <span className="seed__text">
         {state === "running" && label}
-        {state === "done" && `Ready after ${number(Math.round(ms / 100) / 10)} s`}
+        {state === "done" && `${what}: done over the API in ${number(Math.round(ms / 100) / 10)} s`}
         {state === "cancelled" && `Cancelled while: ${label}`}
         {state === "failed" && `${label}: ${error}`}
       </span>

@@ -1,12 +1,13 @@
 import type { EventItem, Top } from "@tidings/client";
-import { useFeedSummary, useUnread } from "@tidings/react";
-import { type ReactNode, useState } from "react";
+import { useUnread } from "@tidings/react";
+import { type ReactNode, useEffect, useState } from "react";
 import { Button, Empty, Panel, Segments, Switch, Trouble } from "../parts/basics.js";
 import { FeedList } from "../parts/feed-list.js";
 import { FollowButton, useFollows } from "../parts/follows.js";
 import { Groups } from "../parts/groups.js";
 import { InboxPanel } from "../parts/inbox.js";
 import { PreferencesView } from "../parts/preferences.js";
+import { useCurrentSummary } from "../parts/summary.js";
 import { RateChart, TopPanel } from "../parts/trends.js";
 import { declare, follow, fresh, type NewEvent, publish, server } from "../server.js";
 import { number } from "../texts.js";
@@ -18,6 +19,9 @@ const repository = (item: EventItem): string => `${item.object_type}:${item.obje
 const MANY = 10;
 
 export function GitHubScene({ user, view, onView }: { user: string; view: View; onView: (view: View) => void }): ReactNode {
+  useEffect(() => {
+    for (const [verb, text] of Object.entries(TEXTS)) void declare(verb, typeOf(verb, text)).catch(() => undefined);
+  }, []);
   return (
     <div className="github">
       <nav className="views" aria-label="Views">
@@ -48,7 +52,7 @@ export function GitHubScene({ user, view, onView }: { user: string; view: View; 
 
 function Profile({ user }: { user: string }): ReactNode {
   const { unread_count, unread_items } = useUnread();
-  const { data } = useFeedSummary();
+  const data = useCurrentSummary();
   const { topics } = useFollows();
   const figures = [
     ["Unread", unread_count, `${number(unread_items)} events in them`],
@@ -117,7 +121,9 @@ function useFollowMany(): [begin: () => void, pending: boolean, error: string | 
   const begin = async (): Promise<void> => {
     setPending(true);
     try {
-      const top = await server<Top>("/v1/top", { query: { window: "1h", by: "object", limit: String(MANY) } });
+      const top = await server<Top>("/v1/top", {
+        query: { window: "1h", by: "object", object_type: "repository", limit: String(MANY) },
+      });
       await Promise.all(top.items.map(({ object_type, object_id }) => follow(user, `${object_type}:${object_id}`)));
       await refresh();
     } catch (failure) {
@@ -228,3 +234,14 @@ const REVIEW = {
     { id: "decline", label: "Decline" },
   ],
 };
+
+/** What the inbox says of the verbs of the sample; `{actors}` are "Ann, Bo and 3 others". */
+const TEXTS = {
+  watch: "{actors} starred {object}",
+  fork: "{actors} forked {object}",
+  issue_comment: "{actors} commented on issues of {object}",
+  commit_comment: "{actors} commented on commits of {object}",
+  pull_request_review_comment: "{actors} reviewed pull requests of {object}",
+} as const;
+
+const typeOf = (verb: string, text: string): object => ({ verbs: [verb], messages: { en: { other: text } } });

@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect } from "react";
-import { type Seeding, SeedProgress } from "../parts/seed.js";
+import { useFollows } from "../parts/follows.js";
+import { type Seeding, SeedProgress, type Step, useSeeding } from "../parts/seed.js";
 
 /** What a scene is about, and its way to start. */
 export function SceneHead(props: { title: string; text: string; seeding?: Seeding; children?: ReactNode }): ReactNode {
@@ -11,13 +12,16 @@ export function SceneHead(props: { title: string; text: string; seeding?: Seedin
         <p>{text}</p>
       </div>
       {children && <div className="scene-head__tools">{children}</div>}
-      {seeding && <SeedProgress seeding={seeding} what={`Preparing: ${title}`} />}
+      {seeding && <SeedProgress seeding={seeding} what="Preparation" />}
     </header>
   );
 }
 
-/** Start when the scene is first shown. What is on the server already changes nothing: its events have keys. */
-export function useStarted({ start }: Seeding): void {
+/** Prepare a scene when it is first shown. What is on the server already is not published again. */
+export function usePrepared(steps: readonly Step[]): Seeding {
+  const { refresh } = useFollows();
+  const seeding = useSeeding(steps, () => void refresh());
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, not for each new function
-  useEffect(() => start(), []);
+  useEffect(() => seeding.start(), []);
+  return seeding;
 }
