@@ -1,10 +1,25 @@
 "use client";
 export { ActionButtons } from "./components/actions.js";
+export { ActivityCard, type ActivityCardProps, type ActivitySlots } from "./components/activity-card.js";
+export { ActivityFeed, type ActivityFeedProps } from "./components/activity-feed.js";
 export { Bell, type BellProps } from "./components/bell.js";
 export { Dropdown, type DropdownProps } from "./components/dropdown.js";
+export {
+  ConnectionStatus,
+  FollowButton,
+  HideReadSwitch,
+  NewItemsPill,
+  SummaryHeader,
+  Switch,
+} from "./components/feed-controls.js";
+export { GlobalActivity, type GlobalActivityProps } from "./components/global-activity.js";
 export { InboxList, type InboxListProps } from "./components/inbox-list.js";
+export { InboxPage, type InboxPageProps } from "./components/inbox-page.js";
 export { NotificationItem, type NotificationItemProps, type NotificationSlots } from "./components/notification.js";
+export { PreferencesPanel, type PreferencesPanelProps, type PreferenceType } from "./components/preferences-panel.js";
 export { EmptyState, type EmptyStateProps, Skeleton, UnreadDivider } from "./components/states.js";
+export { Toaster, type ToasterProps } from "./components/toaster.js";
+export { TopList, type TopListProps, TrendChart, type TrendChartProps } from "./components/trends.js";
 export * from "./hooks/index.js";
 export { en } from "./messages/en.js";
 export type { Messages, Plural } from "./messages/types.js";

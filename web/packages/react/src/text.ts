@@ -34,6 +34,11 @@ export class Texts {
     return this.numbers.format(n);
   }
 
+  /** "10 minutes". */
+  minutes(n: number): string {
+    return new Intl.NumberFormat(this.locale, { style: "unit", unit: "minute", unitDisplay: "long" }).format(n);
+  }
+
   /** "Ann, Bo and 3 others". */
   list(names: readonly string[], others = 0): string {
     return this.lists.format(others > 0 ? [...names, this.plural(this.messages.others, others)] : names);

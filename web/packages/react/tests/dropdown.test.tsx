@@ -71,7 +71,9 @@ describe("the panel", () => {
     fireEvent.click(screen.getAllByRole("button", { name: "Mark as read" })[0] as HTMLElement);
     await stage.run();
     expect([rows().length, unread()]).toEqual([3, 2]);
+    stage.answer = (path, _, query) => (path === "/v1/notifications" && query.has("unread_only") ? unreadPage() : undefined);
     fireEvent.click(screen.getByRole("button", { name: /^Unread ?2/ }));
+    await stage.run();
     expect(rows().length).toBe(2);
   });
 });
@@ -150,4 +152,9 @@ test("rows that the user may open have safe addresses only", async () => {
 function withUrls(...urls: string[]): Response {
   const page = stage.server.page(20);
   return Response.json({ ...page, items: page.items.map((item, at) => ({ ...item, url: urls[at] })) });
+}
+
+function unreadPage(): Response {
+  const page = stage.server.page(20);
+  return Response.json({ ...page, items: page.items.filter((item) => item.read_at === null) });
 }

@@ -35,7 +35,7 @@ export function InboxPanel({ title = "Inbox" }: { title?: string }): ReactNode {
         </span>
       }
     >
-      <InboxList filter={{ unread: filter === "unread" }} onReadAll={() => void readAll()} />
+      <InboxList filter={filter === "unread" ? { unread_only: true } : undefined} onReadAll={() => void readAll()} />
       {undo && (
         <div className="undo" role="status">
           <span>All marked as read</span>

@@ -92,7 +92,12 @@ function Panel({ id, align, pageUrl, renderHeaderEnd, filter, ...list }: PanelPr
       </header>
       <Filters unread={unread} onChange={setUnread} />
       <div ref={body} className="tidings-panel__body">
-        <InboxList {...list} filter={{ ...filter, ...(unread && { unread }) }} scroller={body} onReadAll={readAll} />
+        <InboxList
+          {...list}
+          filter={unread ? { ...filter, unread_only: true } : filter}
+          scroller={body}
+          onReadAll={readAll}
+        />
       </div>
       {bar}
       {pageUrl && (

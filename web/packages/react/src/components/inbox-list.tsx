@@ -1,13 +1,16 @@
-import type { Notification } from "@tidings/client";
+import type { Notification, NotificationFilter } from "@tidings/client";
 import { type KeyboardEvent, type ReactNode, type RefObject, useCallback, useEffect, useRef, useState } from "react";
-import { type NotificationFilter, useNotifications } from "../hooks/inbox.js";
-import { useUi } from "../provider.js";
+import { useNotifications } from "../hooks/inbox.js";
+import { useTexts, useUi } from "../provider.js";
+import { NewItemsPill } from "./feed-controls.js";
+import { useHold } from "./hold.js";
 import { Loader } from "./loader.js";
 import { NotificationItem, type NotificationItemProps, type NotificationSlots } from "./notification.js";
 import { Rows } from "./rows.js";
 import { EmptyState } from "./states.js";
 
 export type InboxListProps = NotificationSlots & {
+  /** Which notifications: archived, snoozed, of a type. Default: those of the inbox. */
   filter?: NotificationFilter | undefined;
   /** A whole row in place of NotificationItem. */
   renderItem?: (props: NotificationItemProps) => ReactNode;
@@ -31,6 +34,8 @@ export function InboxList(props: InboxListProps): ReactNode {
   const { filter, renderItem, renderEmpty, scroller, onOpened, onReadAll, ...slots } = props;
   const { attempt, texts } = useUi();
   const { items, inbox, ...view } = useNotifications(filter);
+  const top = useRef<HTMLDivElement>(null);
+  useHold(top, inbox);
   const list = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<string>();
   const [wanted, setWanted] = useState<string>();
@@ -69,7 +74,7 @@ export function InboxList(props: InboxListProps): ReactNode {
     if (target !== undefined) {
       const to = items[target];
       if (to) focusOn(to.id);
-    } else if (event.key === "e") archive(item);
+    } else if (event.key === "e" && !back) archive(item);
     else if (event.key === "u") void attempt(item.read_at === null ? inbox.markRead(item.id) : inbox.markUnread(item.id));
     else if (event.key === "A" && onReadAll) onReadAll();
     else return;
@@ -82,6 +87,7 @@ export function InboxList(props: InboxListProps): ReactNode {
       tabIndex: item.id === activeId ? 0 : -1,
       onOpened,
       onArchive: archive,
+      ...(back && { onReturn: () => void attempt(item.archived_at ? inbox.unarchive(item.id) : inbox.unsnooze(item.id)) }),
     };
     return (
       <div role="listitem" aria-posinset={at + 1} aria-setsize={view.next_cursor === null ? items.length : -1}>
@@ -91,11 +97,18 @@ export function InboxList(props: InboxListProps): ReactNode {
       </div>
     );
   };
+  const showFresh = (): void => {
+    inbox.showFresh();
+    top.current?.scrollIntoView({ block: "nearest" });
+  };
+  const back = filter?.state === "archived" || filter?.state === "snoozed";
   const loadMore = useCallback(() => inbox.loadMore(), [inbox]);
   return (
     <Loader {...view} loadMore={loadMore} retry={() => inbox.refetch()}>
+      <div ref={top} className="tidings-activity__top" />
+      <NewItemsPill count={view.fresh.length} onShow={showFresh} />
       {items.length === 0 ? (
-        (renderEmpty?.() ?? <EmptyState title={filter?.unread ? texts.messages.emptyUnread : undefined} />)
+        (renderEmpty?.() ?? <Nothing filter={filter} />)
       ) : (
         <div ref={list} role="list" className="tidings-rows" aria-label={texts.messages.notifications} onKeyDown={keys}>
           <Rows items={items} keyOf={keyOf} row={row} scroller={scroller} active={activeId} />
@@ -103,6 +116,13 @@ export function InboxList(props: InboxListProps): ReactNode {
       )}
     </Loader>
   );
+}
+
+function Nothing({ filter }: Pick<InboxListProps, "filter">): ReactNode {
+  const { messages } = useTexts();
+  if (filter?.unread_only) return <EmptyState title={messages.emptyUnread} />;
+  if (filter?.state) return <EmptyState title={messages.emptyFeed} hint="" />;
+  return <EmptyState />;
 }
 
 function rowOf(list: HTMLElement | null, id: string): HTMLElement | null | undefined {

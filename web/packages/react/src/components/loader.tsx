@@ -12,6 +12,9 @@ export interface LoaderProps {
   readonly children: ReactNode;
 }
 
+/** Milliseconds of placeholders after which the user may try again: the client reports no failure of a first page. */
+const PATIENCE_MS = 10_000;
+
 /** A list while it is loaded: placeholders, the next page when its end comes into view, and what to do after a failure. */
 export function Loader(props: LoaderProps): ReactNode {
   const { status, loadingMore, next_cursor, loadMore, retry, children } = props;
@@ -36,6 +39,11 @@ export function Loader(props: LoaderProps): ReactNode {
     observer.observe(element);
     return () => observer.disconnect();
   }, [more, loadingMore, failed, loadMore]);
+  useEffect(() => {
+    if (status !== "empty" || failed) return undefined;
+    const timer = setTimeout(() => setFailed(true), PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, [status, failed]);
   if (status === "empty") {
     const down = failed || connection === "waiting";
     return down ? <Failed retry={() => load(retry)} /> : <Skeleton />;
@@ -45,7 +53,7 @@ export function Loader(props: LoaderProps): ReactNode {
       {children}
       <div ref={end} className="tidings-end">
         {loadingMore && <Skeleton rows={1} />}
-        {failed ? (
+        {failed && more ? (
           <Failed retry={() => load(loadMore)} />
         ) : (
           more &&

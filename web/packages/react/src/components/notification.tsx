@@ -26,11 +26,13 @@ export type NotificationItemProps = NotificationSlots & {
   onOpened?: (() => void) | undefined;
   /** In place of `inbox.archive`: a list moves the focus as well. */
   onArchive?: ((item: Notification) => void) | undefined;
+  /** For one that is archived or snoozed: brings it back, and is its only control. */
+  onReturn?: () => void;
 };
 
 /** One notification: who, what and when, its actions, and what the user can do with it. */
 export function NotificationItem(props: NotificationItemProps): ReactNode {
-  const { item, tabIndex = 0, onOpened, onArchive, renderAvatar, renderText, renderDetails } = props;
+  const { item, tabIndex = 0, onOpened, onArchive, onReturn, renderAvatar, renderText, renderDetails } = props;
   const { inbox } = useClient();
   const { texts, attempt, onOpen } = useUi();
   const { messages } = texts;
@@ -66,25 +68,29 @@ export function NotificationItem(props: NotificationItemProps): ReactNode {
       </div>
       <span className="tidings-row__dot" aria-hidden="true" />
       <div className="tidings-row__tools">
-        {unread ? (
-          <IconButton
-            icon="check"
-            label={messages.markRead}
-            tabIndex={tabIndex}
-            onClick={() => void attempt(inbox.markRead(item.id))}
-          />
+        {onReturn ? (
+          <IconButton icon="inbox" label={messages.unarchive} tabIndex={tabIndex} onClick={onReturn} />
         ) : (
-          <IconButton
-            icon="dot"
-            label={messages.markUnread}
-            tabIndex={tabIndex}
-            onClick={() => void attempt(inbox.markUnread(item.id))}
-          />
+          <Tools item={item} tabIndex={tabIndex} onArchive={archive} />
         )}
-        <IconButton icon="archive" label={messages.archive} tabIndex={tabIndex} onClick={archive} />
-        <Menu items={useFurther(item)} tabIndex={tabIndex} />
       </div>
     </article>
+  );
+}
+
+function Tools({ item, tabIndex, onArchive }: { item: Notification; tabIndex: number; onArchive: () => void }): ReactNode {
+  const { inbox } = useClient();
+  const { texts, attempt } = useUi();
+  const { messages } = texts;
+  const [icon, label, change] = isUnread(item)
+    ? (["check", messages.markRead, () => inbox.markRead(item.id)] as const)
+    : (["dot", messages.markUnread, () => inbox.markUnread(item.id)] as const);
+  return (
+    <>
+      <IconButton icon={icon} label={label} tabIndex={tabIndex} onClick={() => void attempt(change())} />
+      <IconButton icon="archive" label={messages.archive} tabIndex={tabIndex} onClick={onArchive} />
+      <Menu items={useFurther(item)} tabIndex={tabIndex} />
+    </>
   );
 }
 

@@ -1,4 +1,15 @@
-import type { EventFilter, EventList, Feed, FeedView, ResourceView, Summary } from "@tidings/client";
+import type {
+  EventFilter,
+  EventGroup,
+  EventList,
+  Feed,
+  FeedState,
+  FeedView,
+  Groups,
+  ResourceView,
+  Summary,
+  View,
+} from "@tidings/client";
 import { useCallback } from "react";
 import { useClient } from "./client-provider.js";
 import { useResource, useStore } from "./store.js";
@@ -19,6 +30,22 @@ export function useActivityFeed(list: EventList = "feed", filter: EventFilter = 
   const view = useStore(feed, EMPTY);
   const loadMore = useCallback(() => feed.loadMore(), [feed]);
   return { ...view, feed, loadMore };
+}
+
+/** A list of groups of similar events and what the user does with it. */
+export interface ActivityGroupsState extends View<FeedState<EventGroup>> {
+  readonly groups: Groups;
+  loadMore(): Promise<void>;
+}
+
+const NO_GROUPS: View<FeedState<EventGroup>> = { ...EMPTY, items: [], fresh: [] };
+
+/** The events of a list in groups: "5 users commented on it". It is fetched again soon after an event that belongs to it. */
+export function useActivityGroups(list: EventList = "feed", filter: EventFilter = NO_FILTER): ActivityGroupsState {
+  const groups = useClient().groups(list, filter);
+  const view = useStore(groups, NO_GROUPS);
+  const loadMore = useCallback(() => groups.loadMore(), [groups]);
+  return { ...view, groups, loadMore };
 }
 
 /** The user's feed. */

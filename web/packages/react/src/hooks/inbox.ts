@@ -4,10 +4,11 @@ import {
   type InboxView,
   isUnread,
   type Notification,
+  type NotificationFilter,
   type TidingsClient,
   type Undo,
 } from "@tidings/client";
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { useCallback, useEffect, useRef } from "react";
 import { useClient } from "./client-provider.js";
 import { useStore, useStoreValue } from "./store.js";
 
@@ -34,44 +35,20 @@ export function useUnread(): InboxCounts {
   return { unread_count, unread_items, unseen_count };
 }
 
-/** Which of the loaded notifications a list shows. */
-export interface NotificationFilter {
-  /** Only unread ones. */
-  readonly unread?: boolean;
-  /** Only those of these types. */
-  readonly type?: string | readonly string[];
-}
-
-/** An inbox and what the user does with it. */
+/** A list of notifications and what the user does with it. */
 export interface Notifications extends InboxView {
-  /** The inbox itself, with the methods for marks. */
+  /** The list itself, with the methods for marks. */
   readonly inbox: Inbox;
   loadMore(): Promise<void>;
 }
 
-/** The notifications, or those that a filter lets through; the counts are those of the whole inbox. */
-export function useNotifications({ unread = false, type }: NotificationFilter = {}): Notifications {
-  const { inbox } = useClient();
+/** The notifications of the inbox, or those of another list: archived, snoozed, of a type. Counts are those of the whole inbox. */
+export function useNotifications(filter?: NotificationFilter): Notifications {
+  const client = useClient();
+  const inbox = filter ? client.notifications(filter) : client.inbox; // equal lists are one object
   const view = useStore(inbox, EMPTY);
-  const types = type === undefined ? undefined : [type].flat().join("\n");
-  const items = useMemo(() => {
-    const wanted = types?.split("\n");
-    return view.items.filter((item) => (!unread || isUnread(item)) && (!wanted || wanted.includes(item.type)));
-  }, [view.items, unread, types]);
   const loadMore = useCallback(() => inbox.loadMore(), [inbox]);
-  useEnough(items.length, view, loadMore);
-  return { ...view, items, inbox, loadMore };
-}
-
-/** Notifications that a list should show: with a filter, a page may have fewer. */
-const ENOUGH = 10;
-
-function useEnough(shown: number, view: InboxView, loadMore: () => Promise<void>): void {
-  const { status, next_cursor, loadingMore } = view;
-  const more = status === "loaded" && next_cursor !== null && !loadingMore && shown < ENOUGH;
-  useEffect(() => {
-    if (more) loadMore().catch(() => undefined); // the list offers to try again
-  }, [more, loadMore]);
+  return { ...view, inbox, loadMore };
 }
 
 /** One of the loaded notifications. */

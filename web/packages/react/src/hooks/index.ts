@@ -1,12 +1,19 @@
 "use client";
 export { ClientProvider, type ClientProviderProps, useClient } from "./client-provider.js";
 export { useConnection } from "./connection.js";
-export { type ActivityFeedState, useActivityFeed, useFeed, useFeedSummary, useGlobalActivity } from "./feed.js";
+export {
+  type ActivityFeedState,
+  type ActivityGroupsState,
+  useActivityFeed,
+  useActivityGroups,
+  useFeed,
+  useFeedSummary,
+  useGlobalActivity,
+} from "./feed.js";
 export { type Follow, useFollow } from "./follow.js";
 export {
   isArrival,
   type NotificationChange,
-  type NotificationFilter,
   type Notifications,
   useMarkAllRead,
   useNotification,

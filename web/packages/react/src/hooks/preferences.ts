@@ -5,7 +5,7 @@ import { useResource } from "./store.js";
 
 /** The preferences of the user, and how to change them. */
 export interface PreferencesState extends ResourceView<Preferences> {
-  /** Change some preferences by a JSON merge patch. Rejected if the server refuses it. */
+  /** Change some preferences by a JSON merge patch: shown at once; taken back, and rejected, if the server refuses it. */
   update(patch: PreferencesPatch): Promise<void>;
 }
 

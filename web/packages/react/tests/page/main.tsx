@@ -1,16 +1,63 @@
 /** A page with the components, on a real server. The query names what is shown, the user, the language and the theme. */
 import { type ReactNode, StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { Dropdown, en, TidingsProvider } from "../../src/index.js";
+import {
+  ActivityFeed,
+  ConnectionStatus,
+  Dropdown,
+  en,
+  FollowButton,
+  GlobalActivity,
+  InboxPage,
+  PreferencesPanel,
+  SummaryHeader,
+  TidingsProvider,
+  Toaster,
+  TopList,
+  TrendChart,
+} from "../../src/index.js";
 
 const query = new URLSearchParams(location.search);
+const TYPES = [
+  { type: "comment", label: "Comments", description: "Somebody comments on what you wrote" },
+  { type: "forecast", label: "Forecasts", channels: [] },
+  { type: "security", label: "Security", critical: true },
+];
 const VIEWS: Record<string, ReactNode> = {
   dropdown: (
     <header className="page-bar">
       <strong>Acme</strong>
+      <ConnectionStatus />
       <Dropdown pageUrl="#all" />
     </header>
   ),
+  inbox: (
+    <div className="page-column">
+      <InboxPage />
+    </div>
+  ),
+  feed: (
+    <div className="page-column">
+      <SummaryHeader />
+      <FollowButton topic="market:1" />
+      <ActivityFeed />
+    </div>
+  ),
+  home: (
+    <div className="page-grid">
+      <GlobalActivity />
+      <TopList />
+      <div className="tidings-widget">
+        <TrendChart query={{ window: "5m" }} />
+      </div>
+    </div>
+  ),
+  preferences: (
+    <div className="page-column">
+      <PreferencesPanel types={TYPES} />
+    </div>
+  ),
+  toasts: <Toaster />,
 };
 const LANGUAGES = { en };
 

@@ -1,0 +1,68 @@
+import type { NotificationFilter } from "@tidings/client";
+import { type ReactNode, useId, useState } from "react";
+import { useTexts } from "../provider.js";
+import { useReadAll } from "./dropdown.js";
+import { InboxList, type InboxListProps } from "./inbox-list.js";
+import { classes } from "./parts.js";
+
+export type InboxPageProps = Omit<InboxListProps, "onReadAll"> & {
+  /** The level of the heading. Default: 1. */
+  level?: 1 | 2 | 3;
+  renderHeaderEnd?: () => ReactNode;
+  className?: string;
+};
+
+const VIEWS = ["all", "unread", "snoozed", "archived"] as const;
+type View = (typeof VIEWS)[number];
+const FILTERS: Readonly<Record<View, NotificationFilter | undefined>> = {
+  all: undefined,
+  unread: { unread_only: true },
+  snoozed: { state: "snoozed" },
+  archived: { state: "archived" },
+};
+
+/** A page with all notifications: the inbox, what is unread, snoozed and archived. */
+export function InboxPage({ level = 1, renderHeaderEnd, className, filter, ...list }: InboxPageProps): ReactNode {
+  const texts = useTexts();
+  const { messages } = texts;
+  const [view, setView] = useState<View>("all");
+  const [bar, readAll, any] = useReadAll();
+  const id = useId();
+  const Heading = `h${level}` as "h2";
+  return (
+    <section className={classes("inbox", {}, className)} aria-labelledby={id}>
+      <header className="tidings-inbox__header">
+        <Heading id={id} className="tidings-title">
+          {messages.notifications}
+        </Heading>
+        {any && view !== "archived" && view !== "snoozed" && (
+          <button type="button" className="tidings-button" onClick={readAll}>
+            {messages.markAllRead}
+          </button>
+        )}
+        {renderHeaderEnd?.()}
+      </header>
+      <fieldset className="tidings-filters">
+        <legend className="tidings-hidden">{messages.notifications}</legend>
+        {VIEWS.map((name) => (
+          <button
+            key={name}
+            type="button"
+            className="tidings-filter"
+            aria-pressed={view === name}
+            onClick={() => setView(name)}
+          >
+            {messages[name]}
+          </button>
+        ))}
+      </fieldset>
+      <InboxList
+        key={view}
+        {...list}
+        filter={FILTERS[view] ? { ...filter, ...FILTERS[view] } : filter}
+        onReadAll={readAll}
+      />
+      {bar}
+    </section>
+  );
+}

@@ -1,0 +1,109 @@
+import type { SeriesQuery, TopItem, TopQuery } from "@tidings/client";
+import { type ReactNode, useId } from "react";
+import { useTop, useTopSeries } from "../hooks/trends.js";
+import { useTexts } from "../provider.js";
+import { Skeleton } from "./states.js";
+
+export interface TopListProps {
+  query?: TopQuery;
+  /** Default: "Trending". */
+  title?: string;
+  /** What a key is called. Default: the part of the key after the type. */
+  renderLabel?: (item: TopItem) => ReactNode;
+}
+
+/** The most frequent keys of a sliding window, with bars and how their ranks changed. */
+export function TopList({ query = {}, title, renderLabel }: TopListProps): ReactNode {
+  const texts = useTexts();
+  const { data } = useTop({ limit: 10, compare: "previous", ...query });
+  const id = useId();
+  const most = data?.items[0]?.count ?? 1;
+  return (
+    <section className="tidings-widget tidings-top" aria-labelledby={id}>
+      <header className="tidings-widget__header">
+        <h2 id={id} className="tidings-title">
+          {title ?? texts.messages.trending}
+        </h2>
+        {data && <span className="tidings-top__total">{texts.plural(texts.messages.events, data.total)}</span>}
+      </header>
+      {data ? (
+        <ol className="tidings-top__items">
+          {data.items.map((item, at) => (
+            <li key={item.key} className="tidings-top__item">
+              <span className="tidings-top__rank">{texts.number(at + 1)}</span>
+              <span className="tidings-top__label">
+                {renderLabel ? renderLabel(item) : item.key.slice(item.key.indexOf(":") + 1)}
+              </span>
+              <Move item={item} rank={at + 1} />
+              <span className="tidings-top__count">{texts.number(item.count)}</span>
+              <svg className="tidings-top__bar" aria-hidden="true" focusable="false">
+                <rect width="100%" height="100%" rx="2" className="tidings-top__track" />
+                <rect width={`${(100 * item.count) / most}%`} height="100%" rx="2" />
+              </svg>
+            </li>
+          ))}
+        </ol>
+      ) : (
+        <Skeleton />
+      )}
+    </section>
+  );
+}
+
+function Move({ item, rank }: { item: TopItem; rank: number }): ReactNode {
+  const texts = useTexts();
+  const { rankUp, rankDown, rankNew } = texts.messages;
+  if (!item.previous) return null;
+  const before = item.previous.rank;
+  const by = before === null ? 0 : before - rank;
+  if (before !== null && by === 0) return <span className="tidings-top__move" />;
+  const kind = before === null ? "new" : by > 0 ? "up" : "down";
+  const label = { new: rankNew, up: texts.plural(rankUp, by), down: texts.plural(rankDown, -by) }[kind];
+  return (
+    <span className={`tidings-top__move tidings-top__move--${kind}`} title={label}>
+      <span aria-hidden="true">{{ new: "●", up: "▲", down: "▼" }[kind]}</span>
+      <span className="tidings-hidden">{label}</span>
+    </span>
+  );
+}
+
+export interface TrendChartProps {
+  query?: SeriesQuery;
+  title?: string;
+  /** Points in place of those of a query, oldest first. */
+  points?: readonly number[];
+}
+
+const WIDTH = 300;
+const HEIGHT = 80;
+/** Units above the highest point, so that its line is not cut. */
+const MARGIN = 4;
+
+/** The events of a sliding window over its time, as a line. */
+export function TrendChart({ query = {}, title, points: given }: TrendChartProps): ReactNode {
+  const texts = useTexts();
+  const { data } = useTopSeries(query);
+  const points = given ?? data?.points.map((point) => point.count) ?? [];
+  const total = points.reduce((sum, count) => sum + count, 0);
+  const label = texts.plural(texts.messages.events, total);
+  const most = Math.max(1, ...points);
+  const step = WIDTH / Math.max(1, points.length - 1);
+  const y = (count: number): string => (HEIGHT - (count / most) * (HEIGHT - MARGIN)).toFixed(1);
+  const line = points.map((count, at) => `${(at * step).toFixed(1)},${y(count)}`).join(" L");
+  return (
+    <figure className="tidings-chart">
+      <figcaption className="tidings-chart__caption">
+        <span>{title ?? texts.messages.activity}</span>
+        <b>{label}</b>
+      </figcaption>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={label}>
+        {points.length > 1 && (
+          <>
+            <path className="tidings-chart__area" d={`M0,${HEIGHT} L${line} L${WIDTH},${HEIGHT} Z`} />
+            <path className="tidings-chart__line" d={`M${line}`} vectorEffect="non-scaling-stroke" />
+          </>
+        )}
+      </svg>
+    </figure>
+  );
+}
