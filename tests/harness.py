@@ -62,9 +62,9 @@ class Harness:
         self.settle()
         return outcomes
 
-    def settle(self) -> None:
-        """Do all work that is owed."""
-        while self.run(self.store.work(WORK)):
+    def settle(self, rows: int = WORK) -> None:
+        """Do all work that is owed, about so many rows at a time."""
+        while self.run(self.store.work(rows)):
             pass
 
     def published(self, *events: NewEvent) -> Published:

@@ -21,6 +21,7 @@ from tidings.model import (
     UndoMarkFeedRead,
 )
 from tidings.testing import MemoryStore
+from tidings.user_merges import MergeUsers
 
 P = ParamSpec("P")
 COUNTED = ((1, None), (4, None), (1000, None), (1000, 2))
@@ -126,7 +127,7 @@ def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> No
 
 
 def _same_agenda(law: World, found: World, users: Sequence[str]) -> None:
-    for read in (World.types, World.deliveries, World.dead, World.reminders, World.snoozes):
+    for read in (World.types, World.deliveries, World.dead, World.reminders, World.snoozes, World.merges):
         alike(law, found, read)
     alike(law, found, World.audience, users)
     for entry in law.log()[-PAGE:]:
@@ -155,6 +156,8 @@ def comparable(command: Command, outcome: Outcome | KeyReused, owed: bool) -> Ou
     """An outcome without what may differ: pending fan-out, its feed items, and whether an erased name was known."""
     if isinstance(outcome, KeyReused):
         return "reused"
+    if isinstance(command, MergeUsers) and isinstance(outcome, CommandResult):
+        return outcome._replace(updated=0, position=0 if owed else outcome.position)
     if isinstance(command, EraseUser) or (owed and isinstance(command, MarkFeedRead | UndoMarkFeedRead)):
         return "done"
     if isinstance(outcome, CommandResult):

@@ -14,6 +14,7 @@ from tests.property.strategies import (
     fires,
     follows,
     masks,
+    merges,
     new_endpoints,
     preferences,
     publishes,
@@ -390,6 +391,23 @@ class Nominal(MemoryStore):
         return None
 
 
+class Doubling(MemoryStore):
+    """Leaves the notifications that a merge moves with the source too."""
+
+    def _move_inbox(self, user: str, into: str) -> tuple[int, int]:
+        groups = dict(self._person(user).inbox.groups)
+        moved = super()._move_inbox(user, into)
+        self._person(user).inbox.groups |= groups
+        return moved
+
+
+class Disloyal(MemoryStore):
+    """Lets a merge forget what the source followed."""
+
+    def _adopt_follows(self, user: str, into: str) -> int:
+        return 0
+
+
 FAULTS: dict[type[MemoryStore], tuple[st.SearchStrategy[Draft], ...]] = {
     Forgetful: (publishes(),),
     Nominal: (publishes(),),
@@ -424,5 +442,7 @@ FAULTS: dict[type[MemoryStore], tuple[st.SearchStrategy[Draft], ...]] = {
     Uncapped: (publishes(),),
     Misdated: (publishes(),),
     Careless: (publishes(),),
+    Doubling: (merges, publishes()),
+    Disloyal: (merges, follows, publishes()),
 }
 """Each with the commands that it concerns: histories with more of them show it in the first few tries."""

@@ -59,6 +59,7 @@ from tidings.personal_data import DeliveryResult, Endpoint, Preferences, Reminde
 from tidings.rules import Rule
 from tidings.testing import START_MS, FakeClock, event
 from tidings.timeutil import HOUR_MS
+from tidings.user_merges import MergeUsers
 from tidings.visibility import Visibility
 
 USERS = ("ann", "ben", "cid", "dot")
@@ -119,6 +120,8 @@ class Past(Protocol):
 
     def undo_feed(self, n: int) -> UndoMarkFeedRead: ...
     def reminder(self, key: str) -> Reminder: ...
+    def endpoint(self, n: int) -> Endpoint: ...
+    def new_id(self) -> str: ...
 
 
 Draft = Callable[[Past], Command]
@@ -246,9 +249,10 @@ def settles(draw: st.DrawFn) -> Draft:
     return settle
 
 
-def endpoint(user: str, channel: str, address: str, at: int, confirmed: bool = True) -> Endpoint:
-    """One whose id says what it is; the secret says when it came."""
-    return Endpoint(f"{user} {channel} {address}", user, channel, address, str(at), at, confirmed=confirmed)
+def endpoint(h: Past, user: str, channel: str, address: str, confirmed: bool) -> Endpoint:
+    """One that comes now; the secret says when that is."""
+    at = h.clock.ms
+    return Endpoint(h.new_id(), user, channel, address, str(at), at, confirmed=confirmed)
 
 
 def fixed(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Draft]:
@@ -321,30 +325,32 @@ def acts(draw: st.DrawFn) -> Draft:
 
 places = st.tuples(users, st.sampled_from(CHANNELS), st.sampled_from(("x", "y")))
 new_endpoints = st.tuples(places, st.booleans()).map(
-    lambda t: lambda h: AddEndpoint(endpoint(*t[0], h.clock.ms, t[1]))
+    lambda t: lambda h: AddEndpoint(endpoint(h, *t[0], confirmed=t[1]))
 )
-changed_endpoints: st.SearchStrategy[Command] = places.map(lambda place: endpoint(*place, 0)).flatmap(
-    lambda one: st.sampled_from(
-        (
-            ConfirmEndpoint(one.id),
-            Unsubscribe(one.id, "like"),
-            Unsubscribe(one.id, ""),
-            EnableEndpoint(one.user, one.id),
-            RotateSecret(one.user, one.id, "new"),
-            RotateSecret(one.user, one.id, "newer", 1),
-        )
+changes: st.SearchStrategy[Callable[[Endpoint], Command]] = st.sampled_from(
+    (
+        lambda one: ConfirmEndpoint(one.id),
+        lambda one: Unsubscribe(one.id, "like"),
+        lambda one: Unsubscribe(one.id, ""),
+        lambda one: EnableEndpoint(one.user, one.id),
+        lambda one: RotateSecret(one.user, one.id, "new"),
+        lambda one: RotateSecret(one.user, one.id, "newer", 1),
     )
 )
+changed_endpoints = st.tuples(st.integers(0, 5), changes).map(lambda t: lambda h: t[1](h.endpoint(t[0])))
 reserved = st.tuples(users, st.sampled_from((b"x", b"y")), waits).map(
     lambda t: lambda h: ReserveConfirmation(t[0], t[0].encode(), t[1], 2, 3, t[2])
 )
-old_endpoints = places.map(lambda place: RemoveEndpoint(place[0], endpoint(*place, 0).id))
+old_endpoints = st.integers(0, 5).map(
+    lambda n: lambda h: RemoveEndpoint(h.endpoint(n).user, h.endpoint(n).id)
+)
 resent = st.integers(0, 5).map(lambda n: lambda h: ResendDelivery(n))
 take_ups = fixed(st.lists(users, min_size=1, max_size=3).map(lambda some: MaterializeBroadcasts(tuple(some))))
 preferences = fixed(
     st.builds(SetPreferences, users, st.sampled_from(WISHES), only=st.sampled_from((None, *WISHES)))
 )
 erasures = fixed(st.builds(EraseUser, users))
+merges = fixed(st.builds(MergeUsers, users, users))
 
 COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (8, publishes()),
@@ -370,8 +376,8 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (1, fixed(st.sampled_from(DECLARED).map(lambda declared: SetNotificationType(*declared)))),
     (3, preferences),
     (3, new_endpoints),
-    (1, fixed(old_endpoints)),
-    (1, fixed(changed_endpoints)),
+    (1, old_endpoints),
+    (1, changed_endpoints),
     (1, reserved),
     (3, settles()),
     (1, fixed(st.just(RetryDeadLetters()))),
@@ -381,6 +387,7 @@ COMMANDS: list[tuple[int, st.SearchStrategy[Draft]]] = [
     (3, fires()),
     (1, fixed(st.builds(CancelReminder, reminder_keys))),
     (2, erasures),
+    (2, merges),
 ]
 """How often each kind of command comes: enough of a past must stand for the others to act on."""
 drafts = st.sampled_from([kind for weight, kind in COMMANDS for _ in range(weight)]).flatmap(
@@ -393,6 +400,7 @@ kinds = st.sampled_from(
         Unfollow,
         Retract,
         EraseUser,
+        MergeUsers,
         MarkFeedRead,
         UndoMarkFeedRead,
         UndoMarkAllRead,

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from tests.backends import BACKENDS, DEFERRING, opened
 from tests.checkers.adapters import ALL, all_groups
 from tests.checkers.paging import complete, walk
-from tests.harness import Harness
+from tests.harness import WORK, Harness
 from tests.property.comparison import Scope, alike, comparable, same, same_filtered, same_state
 from tests.property.faults import FAULTS
 from tests.property.strategies import (
@@ -61,10 +62,11 @@ from tidings.model import (
     SetMute,
     UndoMarkFeedRead,
 )
-from tidings.personal_data import Reminder
+from tidings.personal_data import Endpoint, Reminder
 from tidings.ports import Store
 from tidings.testing import FakeClock, MemoryStore
 from tidings.timeutil import DAY_MS, HOUR_MS
+from tidings.user_merges import MergeUsers
 
 COMMON = settings(deadline=None, report_multiple_bugs=False)
 settings.register_profile(
@@ -134,6 +136,7 @@ class Histories(RuleBasedStateMachine):
         )
         self.other = World(self._harness(self._open()))
         self.event_ids = ["none"]
+        self.ids = count()
         self.masks: list[SetMute | SetBlock] = []
         self.read_alls: list[UndoMarkAllRead] = []
         self.feed_read_alls: list[UndoMarkFeedRead] = []
@@ -221,6 +224,15 @@ class Histories(RuleBasedStateMachine):
         """The reminder with this key, or one that was never set."""
         return self.law.read(self.law.store.reminder(key)) or Reminder(key, 0, b"{}")
 
+    def endpoint(self, n: int) -> Endpoint:
+        """An endpoint of some user; one that was never registered when there is none."""
+        found = [one for user in USERS for one in self.law.preferences(user)[2]]
+        return found[n % len(found)] if found else Endpoint("none", "ann", "email", "x", "", 0)
+
+    def new_id(self) -> str:
+        """The id of an endpoint that is registered now: no other has it, also once users are merged."""
+        return f"endpoint {next(self.ids)}"
+
     # --- what happens ---------------------------------------------------------------------------------------
 
     @rule(some=st.lists(drawn, min_size=2, max_size=8))
@@ -246,7 +258,8 @@ class Histories(RuleBasedStateMachine):
         for some, late in batches(wanted, self.widely, self.defers):
             self._write_one(some)
             if late:
-                self.other.harness.settle()
+                # Each step of a merge takes a seq of the source's inbox: here it has as many steps as in the reference.
+                self.other.harness.settle(ALL if isinstance(some[-1], MergeUsers) else WORK)
         alike(self.law, self.other, World.counts, USERS)
         for user in USERS:
             self.other.first_page_holds(user)
@@ -354,7 +367,9 @@ def batches(
 def _changes_inboxes_later(command: Command, widely: set[str]) -> bool:
     if isinstance(command, SetBlock):
         return command.on
-    return isinstance(command, EraseUser) or (isinstance(command, Retract) and command.event_id in widely)
+    return isinstance(command, EraseUser | MergeUsers) or (
+        isinstance(command, Retract) and command.event_id in widely
+    )
 
 
 def untold(command: Command) -> Command:

@@ -25,6 +25,7 @@ from tidings.inbox_commands import ReturnSnoozed, SetNotificationState, SnoozeNo
 from tidings.model import (
     ActOnNotification,
     Command,
+    CommandResult,
     EraseUser,
     FeedItem,
     FollowRow,
@@ -44,6 +45,7 @@ from tidings.ports import Store
 from tidings.rules import Rule
 from tidings.status import DeadLetter
 from tidings.timeutil import HOUR_MS
+from tidings.user_merges import MergeCounts, MergeUsers
 
 T = TypeVar("T")
 Group = tuple[bytes, tuple[int, ...], list[tuple[int, int, bytes, int | None]]]
@@ -65,6 +67,7 @@ class World:
         self._clients: dict[str, Client] = {}
         self._numbers: dict[str, int] = {}
         self._first_pages: dict[str, tuple[object, list[FeedItem]]] = {}
+        self._merges: dict[tuple[str, str], int] = {}
 
     def read(self, work: Coroutine[Any, Any, T]) -> T:
         return self.harness.run(work)
@@ -72,9 +75,11 @@ class World:
     def apply(self, commands: Sequence[Command]) -> list[Outcome | KeyReused]:
         """Write, without letting the fan-out end."""
         outcomes = self.read(self.store.write([self._named(command) for command in commands]))
-        for command in commands:
+        for command, outcome in zip(commands, outcomes, strict=True):
             if isinstance(command, EraseUser):
                 self._numbers.pop(command.user, None)
+            elif isinstance(command, MergeUsers) and isinstance(outcome, CommandResult) and outcome.updated:
+                self._merges[command.user, command.into] = outcome.updated
         return outcomes
 
     def _named(self, command: Command) -> Command:
@@ -271,6 +276,11 @@ class World:
             alone = await self.store.inbox(user, 1, None, state="all", id=row.id)
             assert alone.rows == [row], f"by its id {alone.rows}, in the list {row}"
         return [_unnamed(row) for row in rows]
+
+    def merges(self) -> list[tuple[str, str, str, MergeCounts]]:
+        """The merges that moved something, without their ids: those and what is a known user differ from store to store."""
+        found = [self.read(self.store.user_merge(id)) for _, id in sorted(self._merges.items())]
+        return [one[1:] for one in found if one is not None and one.counts != MergeCounts()]
 
     def snoozes(self) -> list[tuple[int, str, int]]:
         """The snoozes that have not ended."""

@@ -312,6 +312,7 @@ class MemoryDeliveries(MemoryState):
         old = next((each for each in endpoints.values() if (each.channel, each.address) == place), None)
         if old is None:
             endpoints[new.id] = new
+            self._registered[new.id] = len(self._registered)
         else:
             secret = old.secret if new.channel == "webhook" else new.secret
             confirmed = old.confirmed or new.confirmed

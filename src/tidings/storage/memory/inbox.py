@@ -218,14 +218,13 @@ class Inbox:
         return number
 
     def leave(self) -> None:
-        """All groups are closed, and then move to another inbox; each takes a seq."""
-        if self.seq:
+        """All groups, if there are any, are closed, and then move to another inbox; each takes a seq."""
+        if self.groups:
+            self._next_seq()
             self.undone = self._next_seq()
-            if self.groups:
-                self.undone = self._next_seq()
-            self.groups.clear()
-            self.marks.clear()
-            self.shared.clear()
+        self.groups.clear()
+        self.marks.clear()
+        self.shared.clear()
 
     def mark(self, number: int, command: NotificationCommand, now: int) -> int:
         """Set the state of one group; returns 1 if that changed anything, which took a seq."""

@@ -128,6 +128,7 @@ class MemoryState:
         self._reminders: dict[str, Reminder] = {}
         self._pending: dict[int, PendingDelivery] = {}
         self._delivery_ids = count(1)
+        self._registered: dict[str, int] = {}  # the order in which endpoints came, by id
 
     def _person(self, user: str) -> UserState:
         """The user, who is created if unknown."""

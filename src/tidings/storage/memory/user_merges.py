@@ -18,7 +18,7 @@ from tidings.model import (
 from tidings.personal_data import Preferences
 from tidings.storage import anonymize
 from tidings.storage.memory.graph import MemoryGraph
-from tidings.storage.memory.inbox import Group, ItemState
+from tidings.storage.memory.inbox import Group
 from tidings.storage.memory.state import PendingDelivery
 from tidings.user_merges import MergeCounts, MergeUsers, UserMerge, united
 
@@ -89,6 +89,7 @@ class MemoryUserMerges(MemoryGraph):
                 if pending.endpoint == id:
                     pending.endpoint = same.id
         source.endpoints.clear()
+        target.endpoints = dict(sorted(target.endpoints.items(), key=lambda one: self._registered[one[0]]))
         return moved
 
     def _readdress_reminders(self, user: str, into: str) -> int:
@@ -182,6 +183,7 @@ class MemoryUserMerges(MemoryGraph):
         """Move the notifications; returns how many arrived, and how many were duplicates."""
         source, target = self._person(user).inbox, self._person(into).inbox
         numbers: dict[int, int] = {}
+        read: set[int] = set()
         arrived = duplicates = 0
         for group in sorted(source.groups.values(), key=lambda one: one.order):
             shown = self._movable(group, into)
@@ -194,7 +196,11 @@ class MemoryUserMerges(MemoryGraph):
             elif shown:
                 numbers[group.number] = held[shown[-1]].number
                 duplicates += 1
-            self._unite(into, state, held)
+            if state.read_at is not None:
+                read |= {one.number for one in held.values() if len(one.items) == 1}
+        # Those of the destination of whose only event the source has read another, once all have arrived.
+        for number in sorted(read):
+            self._set_state(into, number, NotificationState.READ)
         source.leave()
         self._move_deliveries(user, into, numbers)
         return arrived, duplicates
@@ -204,13 +210,6 @@ class MemoryUserMerges(MemoryGraph):
         keys = [group.items[seq] for seq in sorted(group.items)]
         actors = {key: self._log[key].actor_id for key in keys}
         return [key for key in keys if actors[key] != into and not self._blocks(into, actors[key])]
-
-    def _unite(self, into: str, state: ItemState, held: Mapping[int, Group]) -> None:
-        """Mark notifications of the destination read of whose only event the source has read another."""
-        if state.read_at is not None:
-            single = {group.number for group in held.values() if len(group.items) == 1}
-            for number in sorted(single):
-                self._set_state(into, number, NotificationState.READ)
 
     def _move_deliveries(self, user: str, into: str, numbers: Mapping[int, int]) -> None:
         queued = {(one.user, one.endpoint, one.number) for one in self._waiting()}

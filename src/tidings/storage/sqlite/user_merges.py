@@ -351,12 +351,12 @@ def _feed_marks(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int)
 
 
 def _close_inbox(w: WriteSession, r: ReadSnapshot, m: MergeProgress, _: int) -> _Step:
-    """Close the notifications of the source, so that no item joins one that moves; and materialise what broadcasts it may
-    have got meanwhile for the destination too."""
+    """Close the notifications of the source, if there are any, so that no item joins one that moves; and materialise what
+    broadcasts it may have got meanwhile for the destination too."""
     _materialize(w, r, m.source, m.target)
     row = w.db.one(sql("inbox_seq"), (m.source,))
     last = row[0] if row else 0
-    if last:
+    if any(w.db.one(sql("has_inbox_rows", n), (m.source,))[0] for n in chunks(r.inbox_spans)):
         notification_state.close_all(w, m.source, last)
     return m.next_phase()._replace(last_seq=last), 1
 
@@ -365,6 +365,8 @@ def _clear(w: WriteSession, _: ReadSnapshot, m: MergeProgress, budget: int) -> _
     """Delete what is left of the source. A new user of the id may have followed something meanwhile: the rest of the entries
     of its feed is then hidden, not deleted."""
     tables = [("feed_read", "user, key"), ("feed_read_watermark", "user, list, up_to, made")]
+    if m.at == BEFORE_ALL:  # from now on: whether there was something that clients of its feed lose
+        m = m._replace(at=w.db.one(sql("has_feed_marks"), (m.source,))[0])
     rows = 0
     for table, key in tables:
         if rows < budget:
@@ -382,7 +384,7 @@ def _clear(w: WriteSession, _: ReadSnapshot, m: MergeProgress, budget: int) -> _
         w.db.execute(sql(name), (m.source,))
     w.db.execute(sql("delete_covered_read_alls"), (m.source, m.last_seq))
     w.db.execute(sql("clear_read_state"), (m.source,))
-    for user in (m.source,) * (w.db.changes() > 0) + (m.target,) * (m.made > 0):
+    for user in (m.source,) * m.at + (m.target,) * (m.made > 0):
         w.take_position()
         feed_history.reset(w, user)
         feed_history.forget(w, user)

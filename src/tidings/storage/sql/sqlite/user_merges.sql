@@ -101,6 +101,9 @@ SELECT ?2, s.list, s.up_to, min(s.made), s.at FROM feed_read_watermark s WHERE s
 HAVING s.up_to = (SELECT max(k.up_to) FROM feed_read_watermark k WHERE k.user=?1 AND k.list=s.list)
   AND s.up_to > coalesce((SELECT max(k.up_to) FROM feed_read_watermark k WHERE k.user=?2 AND k.list=s.list), 0);
 
+-- name: has_inbox_rows
+SELECT EXISTS (SELECT 1 FROM inbox_{n} WHERE user=?);
+
 -- name: inbox_rows_up
 SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
   i.snoozed_until, i.pinned_at, i.acted
@@ -169,6 +172,9 @@ SELECT EXISTS (SELECT 1 FROM follow WHERE follower=?);
 -- name: has_broadcasts_of_its_own
 -- Whether a user may have broadcasts that not all have, or deliveries of one.
 SELECT EXISTS (SELECT 1 FROM follow WHERE follower=?1) OR EXISTS (SELECT 1 FROM endpoint WHERE user=?1);
+
+-- name: has_feed_marks
+SELECT EXISTS (SELECT 1 FROM feed_read WHERE user=?1) OR EXISTS (SELECT 1 FROM feed_read_watermark WHERE user=?1);
 
 -- name: clear_read_state
 UPDATE feed_state SET has_read_state=0, version=version+1 WHERE user=? AND has_read_state<>0;
