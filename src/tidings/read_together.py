@@ -18,6 +18,6 @@ CHECKED_GROUPS = 500
 """Unread notifications, the newest, that are looked at after a read-all, and that one writes, some 20 ms."""
 CHECKED_SEQS = 20_000
 """Seqs of an inbox, the last, among which those are, some 10 ms."""
-COUNTED_SEQS = 100_000
+COUNTED_SEQS = 60_000
 """Seqs after the last read-all of all types up to which a read-all of a whole feed is one of each type too: it counts the
 unread notifications of each, some 30 ms."""

@@ -4,7 +4,7 @@ A group that was read, archived, snoozed or marked unseen is closed permanently,
 in ``unread_since``, read-alls by staying as undone ones, so that new items need no further look-up.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -45,6 +45,7 @@ from tidings.storage.sqlite import (
     read_together,
     shared_items,
 )
+from tidings.storage.sqlite.changed_rows import ChangedRows, UnreadNumber
 from tidings.storage.sqlite.notification_groups import (
     ALL_TYPES,
     SEEN_ALL,
@@ -57,15 +58,6 @@ from tidings.storage.sqlite.partitions import PartitionRange
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
-
-
-class UnreadNumber(NamedTuple):
-    """A number of unread groups, of their items, and of those of the groups that were not seen."""
-
-    groups: int
-    items: int
-    unseen: int = 0
-
 
 NOTHING = UnreadNumber(0, 0)
 _ASIDE: tuple[InboxFilter, ...] = ("archived", "snoozed")
@@ -81,17 +73,19 @@ def mark_inbox(w: WriteSession, r: ReadSnapshot, command: NotificationCommand) -
     changes: dict[int, tuple[Row, Row]] = {}
     if user is not None and numbers:
         places = notification_groups.by_number(r, user, numbers)
-        marks = ReadWatermarks.of(r, user, [row for _, row in places.values()])
+        rows = [row for _, row in places.values()]
+        marks, writing = ReadWatermarks.of(r, user, rows), ChangedRows(w, r, user, rows)
         known = [number for number in numbers if number in places]
         found = len(known)
         for number in known:
             n, row = places[number]
-            changed = _mark(w, r, user, n, row, marks, command)
+            changed = _mark(w, r, user, n, row, marks, command, writing)
             updated += changed is not None
             places[number] = n, changed or row
             if changed is not None and w.sharing:
                 before = row._replace(read_at=marks.times(row)[1])
                 changes[number] = changes.get(number, (before,))[0], changed
+        writing.flush()
     feed = user is not None and _follow(w, r, user, list(changes.values()))
     return _outcome(r, user, updated, found, feed)
 
@@ -112,14 +106,19 @@ def _outcome(
 
 
 def mark_groups(
-    w: WriteSession, r: ReadSnapshot, user: int, numbers: Iterable[int], state: NotificationState
+    w: WriteSession,
+    r: ReadSnapshot,
+    user: int,
+    places: Mapping[int, tuple[int, Row]],
+    state: NotificationState,
 ) -> list[Row]:
-    """Set the state of these groups in their order, and of nothing else; returns the rows that changed."""
-    wanted = list(numbers)
-    places = notification_groups.by_number(r, user, wanted)
-    marks = ReadWatermarks.of(r, user, [row for _, row in places.values()])
+    """Set the state of these groups (partition and row by number) in their order, and of nothing else; returns the rows that
+    changed."""
+    rows = [row for _, row in places.values()]
+    marks, writing = ReadWatermarks.of(r, user, rows), ChangedRows(w, r, user, rows)
     command = SetNotificationState("", (), state)
-    changed = [_mark(w, r, user, *places[n], marks, command) for n in wanted if n in places]
+    changed = [_mark(w, r, user, *place, marks, command, writing) for place in places.values()]
+    writing.flush()
     return [row for row in changed if row is not None]
 
 
@@ -131,18 +130,21 @@ def _mark(
     row: Row,
     marks: ReadWatermarks,
     command: NotificationCommand,
+    writing: ChangedRows,
 ) -> Row | None:
     """The changed row; None if the change has no effect. Tombstones never change."""
     if row.deleted or (isinstance(command, RecordAction) and not _may_act(r, row, command)):
         return None
     # The state from a read-all is written into the row first, so that a new state cannot move it above the watermark.
-    seen_at, read_at = marks.times(row)
-    row = row._replace(seen_at=seen_at, read_at=read_at)
+    times = marks.times(row)
+    if times != (row.seen_at, row.read_at):
+        row = row._replace(seen_at=times[0], read_at=times[1])
     ends, changed = _ends_snooze(row, command), _after(row, command, w.now)
     effect = effect_on_deliveries(command, row.snoozed_until is not None)
     if effect == "drop" or (effect and (ends or changed != row)):
         endpoints.snooze_deliveries(w, (user, row.number, row.type), effect, changed.snoozed_until)
     if ends:
+        writing.flush()
         return _give_back(w, r, user, n, row)
     if changed == row:
         return None
@@ -156,7 +158,7 @@ def _mark(
         before is not None and now is None
         for before, now in ((row.read_at, changed.read_at), (row.seen_at, changed.seen_at))
     )
-    return save(w, user, n, changed, _difference(r, user, row, changed), again)
+    return writing.add(n, row, changed, again)
 
 
 def _ends_snooze(row: Row, command: NotificationCommand) -> bool:
@@ -237,32 +239,15 @@ def _marked(row: Row, state: NotificationState, now: int) -> Row:
             return row
 
 
-def _difference(r: ReadSnapshot, user: int, row: Row, changed: Row) -> UnreadNumber:
-    """The change of the counters when one row, whose times are its own, becomes another."""
-    unread = int(changed.listed and changed.read_at is None) - int(row.listed and row.read_at is None)
-    unseen = int(changed.listed and changed.seen_at is None) - int(row.listed and row.seen_at is None)
-    return UnreadNumber(unread, unread * _size(r, user, row) if unread else 0, unseen)
-
-
-def _size(r: ReadSnapshot, user: int, row: Row) -> int:
-    group = notification_groups.of(r, user, (row.number,)).get(row.number) if row.opened is not None else None
-    return group.size if group else 1
-
-
-def save(w: WriteSession, user: int, n: int, row: Row, more: UnreadNumber, again: bool = False) -> Row:
-    """Write a changed row: it takes the next seq, and the counters change with it. ``again``: it became unread now, and so
-    is above every watermark. Returns the row as written."""
+def save(w: WriteSession, user: int, n: int, row: Row, more: UnreadNumber) -> None:
+    """Write a changed row: it takes the next seq, and the counters change with it."""
     seq = _bump(w, user, more)
-    if more.groups > 0 and not again:
-        w.settled.forget(user)
     if row.changed is not None:
         w.db.execute(sql("delete_change"), (user, row.changed))
     w.db.execute(sql("insert_change"), (user, seq, row.seq))
-    row = row._replace(changed=seq, unread_since=seq if again else row.unread_since)
-    said = (row.unread_since, *row[6:])
+    said = (row.key, seq, row.unread_since, *row[6:], user, row.seq)
     for part in w.inboxes.beside(n):
-        w.db.execute(sql("inbox_update", part), (row.key, seq, *said, user, row.seq))
-    return row
+        w.db.execute(sql("inbox_update", part), said)
 
 
 def _bump(w: WriteSession, user: int, more: UnreadNumber) -> int:
@@ -347,17 +332,20 @@ def _read_by(r: ReadSnapshot, user: int, low: int, up_to: int, type: int) -> lis
             for row in some
             if type in (ALL_TYPES, row.type) and row.became_unread <= up_to and marks.times(row)[1] is None
         ]
-    listed = newest_unread(r, user, low, up_to, type, CHECKED_GROUPS)
+    listed = [row for _, row in newest_unread(r, user, low, up_to, type, CHECKED_GROUPS).values()]
     return sorted([*listed, *aside], key=lambda row: -row.became_unread)
 
 
-def newest_unread(r: ReadSnapshot, user: int, low: int, high: int, type: int, most: int) -> list[Row]:
-    """The rows of the groups that became unread last in (low, high], of one type or of all, the last first."""
+def newest_unread(
+    r: ReadSnapshot, user: int, low: int, high: int, type: int, most: int
+) -> dict[int, tuple[int, Row]]:
+    """The groups that became unread last in (low, high], of one type or of all, the last first: partition and row by
+    number."""
     values = {"user": user, "low": low, "high": high, "type": type, "most": most}
     query = _unread_query("newest_unread_notifications", r.writer.inboxes.spans)
     seqs = [seq for (seq,) in r.db.execute(query, values)]
     found = notification_groups.at(r, user, seqs)
-    return [found[seq][1] for seq in seqs]
+    return {found[seq][1].number: found[seq] for seq in seqs}
 
 
 def unread_by_type(r: ReadSnapshot, user: int, head: InboxCounters) -> dict[int, UnreadNumber]:

@@ -11,9 +11,10 @@ from tidings.storage.sqlite import (
     notification_groups,
     shared_items,
 )
+from tidings.storage.sqlite.changed_rows import UnreadNumber
 from tidings.storage.sqlite.events import entry
 from tidings.storage.sqlite.notification_groups import ReadWatermarks, Row
-from tidings.storage.sqlite.notification_state import UnreadNumber, save
+from tidings.storage.sqlite.notification_state import save
 from tidings.storage.sqlite.read_snapshot import EventRow, ReadSnapshot
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.symbols import unpack

@@ -68,21 +68,25 @@ def undoing(r: ReadSnapshot, user: int, made: int) -> Undoing:
 def events_of(r: ReadSnapshot, user: int, rows: Sequence[Row], most: int) -> tuple[dict[int, int], bool]:
     """The keys of the shared events of these groups, of each the newest first, among the first ``most`` events of all, with
     the numbers of the groups; and whether these are all."""
-    numbers = [row.number for row in rows if row.opened is not None]
-    groups = notification_groups.of(r, user, numbers)
-    keys: list[int] = []
-    whole = True
+    groups = notification_groups.of(r, user, [row.number for row in rows if row.opened is not None])
+    fitting, left = list[Row](), most
     for row in rows:
-        wanted = most + 1 - len(keys)
-        if row.number in groups:
-            id = groups[row.number].id
-            keys += [key for (key,) in r.db.execute(sql("newest_members"), (id, wanted))]
-        else:
-            keys.append(row.key)
-        if len(keys) > most:
-            del keys[most:]
-            whole = False
+        size = groups[row.number].size if row.number in groups else 1
+        if size > left:
             break
+        fitting.append(row)
+        left -= size
+    whole = len(fitting) == len(rows)
+    members: dict[int, list[int]] = {}
+    if ids := [groups[row.number].id for row in fitting if row.number in groups]:
+        for id, key, _ in r.db.execute(sql("members_of_groups"), (r.writer.carray(ids),)):
+            members.setdefault(id, []).append(key)
+    keys: list[int] = []
+    for row in fitting:
+        keys += members.get(groups[row.number].id, [])[::-1] if row.number in groups else [row.key]
+    if left and not whole:
+        id = groups[rows[len(fitting)].number].id
+        keys += [key for (key,) in r.db.execute(sql("newest_members"), (id, left))]
     shared = groups_of(r, user, keys)
     return {key: shared[key] for key in keys if key in shared}, whole
 

@@ -1,6 +1,6 @@
 """What a change of the read state of a feed, or of activity, changes of the inbox that shares it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tidings.inbox_commands import NotificationState
@@ -24,6 +24,10 @@ class FeedMarking(NamedTuple):
     undone: int = 0
 
 
+Places = Mapping[int, tuple[int, Row]]
+"""Groups by number, each with a partition that its row is in."""
+
+
 class Change(NamedTuple):
     """A change of the inbox: its seq, and the number of the group; 0 of a read-all of one type."""
 
@@ -43,7 +47,7 @@ def follow_feed(w: WriteSession, r: ReadSnapshot, user: int, marking: FeedMarkin
     if marking.all_to is None:
         numbers = dict.fromkeys(shared_items.groups_of(r, user, sorted(marking.read)).values())
         places = notification_groups.by_number(r, user, numbers)
-        changes = _complete(w, r, user, [places[n][1] for n in numbers if n in places])
+        changes = _complete(w, r, user, {n: places[n] for n in numbers if n in places})
     else:
         changes = _read_all(w, r, user, marking.all_to)
         if made and changes:
@@ -53,8 +57,9 @@ def follow_feed(w: WriteSession, r: ReadSnapshot, user: int, marking: FeedMarkin
     return bool(changes)
 
 
-def _complete(w: WriteSession, r: ReadSnapshot, user: int, rows: Sequence[Row]) -> list[Change]:
+def _complete(w: WriteSession, r: ReadSnapshot, user: int, places: Places) -> list[Change]:
     """Mark those of these groups read whose shared events are all read."""
+    rows = [row for _, row in places.values()]
     times = shared_items.times_of(r, user, rows)
     rows = [row for row in rows if times[row.number] is None]
     keys = _members(r, user, rows)
@@ -62,21 +67,24 @@ def _complete(w: WriteSession, r: ReadSnapshot, user: int, rows: Sequence[Row]) 
     own = own_read_times(r, read_together.reader(r, user), read_together.positions(r, list(shared)))
     mine = {number: [key for key in some if key in shared] for number, some in keys.items()}
     read = [number for number, some in mine.items() if some and all(key in own for key in some)]
-    rows = inbox.mark_groups(w, r, user, read, NotificationState.READ)
+    rows = inbox.mark_groups(w, r, user, {n: places[n] for n in read}, NotificationState.READ)
     return [Change(row.last_change, row.number) for row in rows]
 
 
 def _members(r: ReadSnapshot, user: int, rows: Sequence[Row]) -> dict[int, list[int]]:
     """The events of the first of these groups that have so many events at most, by number."""
     groups = notification_groups.of(r, user, [row.number for row in rows if row.opened is not None])
-    left, keys = CHECKED_EVENTS, {}
+    left, keys = CHECKED_EVENTS, dict[int, list[int]]()
     for row in rows:
         group = groups.get(row.number)
         left -= 1 if group is None else group.size
         if left < 0:
             break
-        members = [row.key] if group is None else [k for (k,) in r.db.all(sql("member_keys"), (group.id,))]
-        keys[row.number] = members
+        keys[row.number] = [row.key] if group is None else []
+    numbers = {groups[number].id: number for number in keys if number in groups}
+    if numbers:
+        for id, key, _ in r.db.execute(sql("members_of_groups"), (r.writer.carray(numbers),)):
+            keys[numbers[id]].append(key)
     return keys
 
 
@@ -86,7 +94,8 @@ def _read_all(w: WriteSession, r: ReadSnapshot, user: int, all_to: int) -> list[
         return []
     if not all_to or head.seq - head.read_up_to > COUNTED_SEQS:
         low = max(head.read_up_to, head.seq - CHECKED_SEQS)
-        return _complete(w, r, user, inbox.newest_unread(r, user, low, head.seq, ALL_TYPES, CHECKED_GROUPS))
+        newest = inbox.newest_unread(r, user, low, head.seq, ALL_TYPES, CHECKED_GROUPS)
+        return _complete(w, r, user, newest)
     unread = inbox.unread_by_type(r, user, head)
     names = {w.names.verb_text(type): type for type in unread}
     changes, merged = [], False
@@ -106,10 +115,10 @@ def _unread_groups(w: WriteSession, r: ReadSnapshot, user: int, keys: Sequence[i
     numbers = dict.fromkeys(shared_items.groups_of(r, user, sorted(keys)).values())
     places = notification_groups.by_number(r, user, numbers)
     times = shared_items.times_of(r, user, [row for _, row in places.values()])
-    rows = [places[n][1] for n in numbers if times.get(n) is not None]
-    if not rows:
+    read = {n: places[n] for n in numbers if times.get(n) is not None}
+    if not read:
         return False
-    group, _ = shared_items.events_of(r, user, rows, LISTED_EVENTS)
+    group, _ = shared_items.events_of(r, user, [row for _, row in read.values()], LISTED_EVENTS)
     marked = set(keys)
     others = read_together.positions(r, [key for key in group if key not in marked])
     own = own_read_times(r, read_together.reader(r, user), others)
@@ -117,7 +126,7 @@ def _unread_groups(w: WriteSession, r: ReadSnapshot, user: int, keys: Sequence[i
         "insert_feed_reads",
         [(user, key, at, made, times[group[key]]) for key, at in others if key not in own],
     )
-    inbox.mark_groups(w, r, user, [row.number for row in rows], NotificationState.UNREAD)
+    inbox.mark_groups(w, r, user, read, NotificationState.UNREAD)
     return True
 
 
@@ -131,6 +140,6 @@ def _undo(w: WriteSession, r: ReadSnapshot, user: int, made: int) -> bool:
     undone = [inbox.undo_read_all(w, r, user, seq) for seq in read_alls]
     seqs = {number: seq for seq, number in changes if number}
     places = notification_groups.by_number(r, user, seqs)
-    same = [n for n, seq in seqs.items() if n in places and places[n][1].last_change == seq]
+    same = {n: places[n] for n, seq in seqs.items() if n in places and places[n][1].last_change == seq}
     unread = inbox.mark_groups(w, r, user, same, NotificationState.UNREAD)
     return any(undone) or bool(unread)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from tidings.inbox_commands import NotificationState
 from tidings.storage.sqlite import notification_groups, notification_state, read_together, shared_items
+from tidings.storage.sqlite.changed_rows import UnreadNumber
 from tidings.storage.sqlite.notification_groups import GroupCounts, ReadWatermarks, Row
-from tidings.storage.sqlite.notification_state import UnreadNumber
 from tidings.storage.sqlite.read_snapshot import ReadSnapshot, chunks
 from tidings.storage.sqlite.relations import blocked_among
 from tidings.storage.sqlite.statements import sql
@@ -251,7 +251,9 @@ def _unite(
         return
     groups = notification_groups.of(r, m.target, numbers)
     single = [n for n in sorted(numbers) if n not in groups or groups[n].size == 1]
-    changed = notification_state.mark_groups(w, r, m.target, single, NotificationState.READ)
+    found = notification_groups.by_number(r, m.target, single)
+    places = {n: found[n] for n in single if n in found}
+    changed = notification_state.mark_groups(w, r, m.target, places, NotificationState.READ)
     if changed and w.sharing:
         read_together.touched(w, m.target)
 

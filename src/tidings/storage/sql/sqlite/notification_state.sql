@@ -27,6 +27,12 @@ DELETE FROM inbox_changelog WHERE user=? AND seq=?;
 -- name: insert_change
 INSERT INTO inbox_changelog VALUES (?, ?, ?);
 
+-- name: insert_changes
+INSERT INTO inbox_changelog VALUES {rows};
+
+-- name: advance_inbox
+UPDATE inbox SET seq=seq+?, unread=unread+?, unread_items=unread_items+?, unseen=unseen+? WHERE user=?;
+
 -- name: bump_inbox
 UPDATE inbox SET seq=seq+1, unread=unread+?, unread_items=unread_items+?, unseen=unseen+? WHERE user=? RETURNING seq;
 
