@@ -190,6 +190,24 @@ def test_a_read_all_of_many_resets_the_feed(
     assert bounds.LISTED_EVENTS
 
 
+def test_a_read_all_announces_what_was_put_away_and_is_unread_again(shared: Harness) -> None:
+    """The fault: an archived notification that became unread again after a read-all has an old place, below that, and its
+    event was read by the next one without a frame."""
+    (old,) = shared.publish(like())
+    shared.write(MarkAllNotificationsRead("bob"))
+    archived = ids(shared)
+    shared.write(SetNotificationState("bob", archived, NotificationState.ARCHIVED))
+    shared.write(SetNotificationState("bob", archived, UNREAD))
+    (new,) = shared.publish(like("cy", "item:2"))
+    assert unread(shared) == (1, [old, new])
+    start = head(shared)
+    shared.write(MarkAllNotificationsRead("bob"))
+    assert unread(shared) == (0, [])
+    (change,) = changes(shared, start)
+    assert isinstance(change, FeedMark)
+    assert set(change.event_ids) == {old, new}
+
+
 # --- the feed changes notifications -------------------------------------------------------------------------------
 
 

@@ -49,13 +49,14 @@ class MemoryReadTogether(MemoryFeeds):
         outcome = super()._read_inbox(read)
         merged = self._reset_with_inbox(read.user, undone)
         few = outcome.updated <= bounds.CHECKED_GROUPS and last - low <= bounds.CHECKED_SEQS
-        for state in _ASIDE:
-            some = [
-                group for group in inbox.groups.values() if group.is_in(state) and low < group.order <= last
-            ]
-            few = few and len(some) <= bounds.CHECKED_GROUPS
-        if few or not outcome.updated:
-            shown = [group for group in inbox.groups.values() if group.listed or group.order > low]
+        aside = [
+            group
+            for group in inbox.groups.values()
+            if any(map(group.is_in, _ASIDE)) and group.own.read_at is None and low < group.unread_seq <= last
+            if read.type in (None, group.type)
+        ]
+        if (few and len(aside) <= bounds.CHECKED_GROUPS) or not outcome.updated:
+            shown = [*(group for group in inbox.groups.values() if group.listed), *aside]
             newest = sorted(shown, key=lambda group: -group.unread_seq)
             changed = self._follow_groups(read.user, before, [group.number for group in newest])
         elif changed := bool(inbox.shared):

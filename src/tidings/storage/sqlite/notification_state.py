@@ -29,7 +29,6 @@ from tidings.model import (
     ActionResult,
     ActOnNotification,
     InboxCounters,
-    InboxFilter,
     InboxUpdateResult,
     Publish,
     Published,
@@ -39,7 +38,6 @@ from tidings.rules import last_to_merge
 from tidings.storage.sqlite import (
     endpoints,
     inbox_counters,
-    inboxes,
     notification_groups,
     publish,
     read_together,
@@ -55,13 +53,11 @@ from tidings.storage.sqlite.notification_groups import (
     Row,
 )
 from tidings.storage.sqlite.partitions import PartitionRange
-from tidings.storage.sqlite.read_snapshot import ReadSnapshot
+from tidings.storage.sqlite.read_snapshot import ReadSnapshot, chunks
 from tidings.storage.sqlite.statements import sql
 from tidings.storage.sqlite.write_session import WriteSession
 
 NOTHING = UnreadNumber(0, 0)
-_ASIDE: tuple[InboxFilter, ...] = ("archived", "snoozed")
-"""The states of notifications that are not counted."""
 
 
 def mark_inbox(w: WriteSession, r: ReadSnapshot, command: NotificationCommand) -> InboxUpdateResult:
@@ -320,18 +316,18 @@ def read_type(
 
 def _read_by(r: ReadSnapshot, user: int, low: int, up_to: int, type: int) -> list[Row] | None:
     """The rows that a read-all up to a seq marks read, those that are archived or snoozed too, the last that became unread
-    first; None if there may be more than CHECKED_GROUPS. ``low``: how far the read-alls of all types go."""
-    aside: list[Row] = []
-    for state in _ASIDE:
-        some = inboxes.below(r, user, up_to + 1, CHECKED_GROUPS + 1, state, low)
-        if len(some) > CHECKED_GROUPS:
-            return None
-        marks = ReadWatermarks.of(r, user, some)
-        aside += [
-            row
-            for row in some
-            if type in (ALL_TYPES, row.type) and row.became_unread <= up_to and marks.times(row)[1] is None
-        ]
+    first; None if there may be more than CHECKED_GROUPS. ``low``: how far the read-alls of all types go. What became unread
+    again may be far below that: of all that is archived or snoozed, the newest CHECKED_SEQS are looked at."""
+    values = {"user": user, "low": low, "high": up_to, "type": type, "examined": CHECKED_SEQS}
+    found: dict[int, Row] = {}  # while partitions are merged two of them may have a row
+    for n in chunks(r.inbox_spans):
+        some = r.db.execute(sql("unread_aside", n), values | {"most": CHECKED_GROUPS + 1})
+        found |= {row[0]: Row(*row) for row in some}
+    if len(found) > CHECKED_GROUPS:
+        return None
+    rows = list(found.values())
+    marks = ReadWatermarks.of(r, user, rows)
+    aside = [row for row in rows if marks.times(row)[1] is None]
     listed = [row for _, row in newest_unread(r, user, low, up_to, type, CHECKED_GROUPS).values()]
     return sorted([*listed, *aside], key=lambda row: -row.became_unread)
 

@@ -296,6 +296,17 @@ WHERE i.user = :user AND i.unread_since > :low AND i.unread_since <= :high
   AND i.unread_since > coalesce(
     (SELECT max(k.up_to) FROM read_watermark k WHERE k.user = :user AND k.undone = 0 AND k.type = i.type), 0)
 
+-- name: unread_aside
+-- The archived and snoozed notifications that became unread in (:low, :high] and are unread, of the newest :examined ones.
+SELECT i.seq, i.key, i.type, i.group_number, i.changed, i.unread_since, i.seen_at, i.read_at, i.archived_at, i.deleted,
+  i.snoozed_until, i.pinned_at, i.acted
+FROM (SELECT * FROM inbox_{n} INDEXED BY inbox_{n}_aside
+  WHERE user = :user AND (archived_at IS NOT NULL OR snoozed_until IS NOT NULL OR pinned_at IS NOT NULL)
+    AND deleted IS NULL ORDER BY seq DESC LIMIT :examined) i
+WHERE i.read_at IS NULL AND (i.archived_at IS NOT NULL OR i.snoozed_until IS NOT NULL)
+  AND coalesce(i.unread_since, i.seq) > :low AND coalesce(i.unread_since, i.seq) <= :high AND :type IN (0, i.type)
+LIMIT :most;
+
 -- name: count_unread_notifications
 -- The counts of both of these over all partitions, which notification_state.py inserts.
 SELECT count(*), coalesce(sum(coalesce(g.size, 1)), 0), coalesce(sum(i.unseen), 0)
