@@ -5,7 +5,7 @@ answers: what is *sure*, because it held at every moment from an event to now, a
 them. Where nobody follows, mutes or blocks meanwhile, both are the same.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ from tidings.model import (
 )
 from tidings.notify_mode import NotifyMode
 from tidings.rules import Rules
+from tidings.user_merges import MergeUsers
 from tidings.visibility import Visibility
 
 
@@ -59,6 +60,39 @@ class Gone(NamedTuple):
     position: int
 
 
+class Merges:
+    """What merges of users moved. ``doubted``: the users whom merges in steps concern. ``inherited``: by user the events
+    that surely came into the feed by a merge, each with its moment."""
+
+    def __init__(self) -> None:
+        self.doubted: set[str] = set()
+        self.inherited: dict[str, dict[str, int]] = defaultdict(dict)
+        self._names: dict[str, set[str]] = {}
+        self._left: dict[str, int] = {}
+        self._emptied: dict[str, int] = {}
+
+    def moved(self, merge: MergeUsers, moment: int, fed: Iterable[str]) -> None:
+        """A merge ended; ``fed``: the events that were surely in the feed of the source."""
+        self._names[merge.into] = self.names(merge.into) | self.names(merge.user)
+        self._names.pop(merge.user, None)
+        self._left[merge.user] = self._emptied[merge.user] = moment
+        self._emptied.pop(merge.into, None)
+        self.inherited.pop(merge.user, None)
+        self.inherited[merge.into] |= dict.fromkeys(fed, moment)
+
+    def names(self, user: str) -> set[str]:
+        """The names under which a user may have got what the user has."""
+        return self._names.get(user, set()) | {user}
+
+    def left(self, user: str) -> int:
+        """The moment up to which all that a user had became another's, though some may have come back."""
+        return self._left.get(user, 0)
+
+    def emptied(self, user: str) -> int:
+        """The moment up to which a user has nothing any more."""
+        return self._emptied.get(user, 0)
+
+
 class History:
     """All commands that had an effect. ``moment`` numbers them. ``in_steps``: the store removes the items of a block in
     steps, and those that are left when the block is lifted stay."""
@@ -71,6 +105,8 @@ class History:
         self._erasures: list[int] = []
         self.removed = 0
         """Notified events that a block removed from an inbox."""
+        self.merges: Counter[str] = Counter()
+        """Merges of users, those in steps apart."""
         self._rules = rules
         self._relations = Relations()
         self._marks: dict[str, list[int]] = defaultdict(list)
@@ -82,6 +118,7 @@ class History:
         self._in_steps = in_steps
         self._broadcasts: list[Event] = []
         self._due: dict[tuple[str, ActivityScope], tuple[int, list[int]]] = {}
+        self._merges = Merges()
 
     @property
     def erased(self) -> bool:
@@ -90,14 +127,21 @@ class History:
 
     # --- what is written ------------------------------------------------------------------------------------
 
-    def write(self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]) -> None:
-        """Take note of a transaction."""
+    def write(
+        self,
+        commands: Sequence[Command],
+        outcomes: Sequence[Outcome | KeyReused],
+        going_on: Collection[int] = (),
+    ) -> None:
+        """Take note of a transaction. ``going_on``: the ids of merges of users that have not ended with it."""
         for command, outcome in zip(commands, outcomes, strict=True):
             self.moment += 1
-            self._take(command, outcome)
+            self._take(command, outcome, going_on)
 
-    def _take(self, command: Command, outcome: Outcome | KeyReused) -> None:
+    def _take(self, command: Command, outcome: Outcome | KeyReused, going_on: Collection[int]) -> None:
         match command, outcome:
+            case MergeUsers(), CommandResult(updated) if updated:
+                self._merged(command, ended=updated not in going_on)
             case Publish(events), Published():
                 self._published(events, outcome)
             case ActOnNotification(_, NewEvent() as event), ActionResult(_, Published() as published):
@@ -182,6 +226,10 @@ class History:
             case SetMute(user, topic):
                 for event_id in self._notified[user]:
                     self._doubt(user, event_id, topic)
+            case Unfollow(user, topic):
+                inherited = self._merges.inherited[user]
+                for event_id in [one for one in inherited if topic in self.events[one].topics]:
+                    del inherited[event_id]
             case _:
                 pass
 
@@ -208,11 +256,42 @@ class History:
         if topic in event.topics and user not in event.targets:
             self._notified[user][event_id] = False
 
+    # --- merges of users ------------------------------------------------------------------------------------
+
+    def doubts(self, user: str) -> bool:
+        """Whether nothing is known of a user any more: a merge that concerns them was done in steps, between which anything
+        was written."""
+        return user in self._merges.doubted
+
+    def adopted(self, user: str) -> bool:
+        """Whether some notifications of a user were another user's."""
+        return self.doubts(user) or len(self._merges.names(user)) > 1
+
+    def _merged(self, merge: MergeUsers, *, ended: bool) -> None:
+        user, into, relations = merge.user, merge.into, self._relations
+        concerned = {user, into, *relations.followers(user_topic(user)), *relations.at_odds(user)}
+        if not ended or not concerned.isdisjoint(self._merges.doubted):
+            self._merges.doubted |= concerned
+            self.merges["steps"] += 1
+            return
+        self.merges["exact"] += 1
+        fed = [event for event in self.events.values() if self._in_feed(user, event, surely=True)]
+        for command in relations.merged(user, into):
+            self._related(command)
+        self._merges.moved(merge, self.moment, [event.id for event in fed])
+        moving, self._notified[user] = self._notified[user], {}
+        for event_id, sure in moving.items():
+            event = self.events[event_id]
+            if event.actor != into and not relations.block(into, event.actor, self.moment, self.moment):
+                self._add_recipient(into, event, sure=sure)
+
     # --- streams --------------------------------------------------------------------------------------------
 
     def due(self, viewer: str, scope: ActivityScope, since: int) -> list[int]:
         """The positions after one of all that a stream of this viewer surely carries: events, and what changed older
         ones."""
+        if self.doubts(viewer):
+            return []
         known = self._due.get((viewer, scope))
         if known is None or known[0] != self.moment:
             known = self._due[viewer, scope] = self.moment, sorted(self._surely(viewer, scope))
@@ -244,6 +323,29 @@ class History:
         """Whether an event is in the feed of a viewer, at every moment since it was published or (not ``surely``) at one."""
         if self._own(viewer, event) or self._hidden(viewer, event, surely=surely):
             return False
+        if surely:
+            return event.moment > self._merges.left(viewer) and self._brought(viewer, event, surely=True)
+        return any(self._brought(name, event, surely=False) for name in self._merges.names(viewer))
+
+    def _in_feed(self, viewer: str, event: Event, *, surely: bool) -> bool:
+        """The same with what a merge of users added to a feed or took from it, without a stream having carried it."""
+        if not surely:
+            return not self._left_behind(viewer, event) and self.fed(viewer, event, surely=False)
+        if self.fed(viewer, event, surely=True):
+            return True
+        at = self._merges.inherited[viewer].get(event.id)
+        if at is None or self._own(viewer, event):
+            return False
+        return not self._relations.hide(viewer, event.actor, event.topics, at, self.moment)
+
+    def _left_behind(self, viewer: str, event: Event) -> bool:
+        """Whether a merge took an event from a feed, and no follow can have brought it again."""
+        at = self._merges.emptied(viewer)
+        again = (self._relations.follows_within(viewer, one, at + 1, self.moment) for one in event.topics)
+        return event.moment <= at and not any(again)
+
+    def _brought(self, viewer: str, event: Event, *, surely: bool) -> bool:
+        """Whether a user is a target of an event, or a follow covers it."""
         if viewer in event.targets:
             return True
         relations, first, last = self._relations, event.moment, self.moment
@@ -285,6 +387,8 @@ class History:
         event = self.events.get(event_id)
         assert event is not None, f"{viewer} got {event_id}, which was never published"
         assert event.position == position, f"{viewer} got {event} at {position}"
+        if self.doubts(viewer):
+            return
         seen = scope.feed and self.fed(viewer, event, surely=False)
         seen = seen or self.listed(viewer, scope, event, surely=False)
         assert seen, f"{viewer}, with {scope}, got {event}, which it may not see"
@@ -294,13 +398,16 @@ class History:
         event, gone = self.events[event_id], self.gone.get(event_id)
         assert gone is not None, f"{viewer} got a retraction of {event}"
         assert gone.position == position, f"{viewer} got a retraction of {event} at {position}"
+        if self.doubts(viewer):
+            return
         seen = scope.feed and (event.actor == viewer or self.fed(viewer, event, surely=False))
         seen = seen or self.listed(viewer, scope, event, surely=False)
         assert seen, f"{viewer}, with {scope}, heard that {event} was retracted, which it may not see"
 
     def is_in_feed(self, viewer: str, event_id: str) -> bool:
         """Whether an event is surely in the feed of a viewer now."""
-        return event_id not in self.gone and self.fed(viewer, self.events[event_id], surely=True)
+        known = event_id not in self.gone and not self.doubts(viewer)
+        return known and self._in_feed(viewer, self.events[event_id], surely=True)
 
     def is_withheld(self, viewer: str, event: Event) -> bool:
         """Whether a follow brings an event to nobody else's feed but this one's, for its visibility or for a block."""
@@ -322,13 +429,19 @@ class History:
 
     def has_fed(self, viewer: str, positions: Collection[int]) -> None:
         """I5, I9: a feed has what it surely has, and nothing that it cannot have."""
+        if self.doubts(viewer):
+            return
         for event in self.events.values():
             there = event.position in positions
             if event.id in self.gone:
                 assert not there, f"the feed of {viewer} has {event}, which was retracted"
                 continue
-            assert not there or self.fed(viewer, event, surely=False), f"the feed of {viewer} has {event}"
-            assert there or not self.fed(viewer, event, surely=True), f"the feed of {viewer} lacks {event}"
+            assert not there or self._in_feed(viewer, event, surely=False), (
+                f"the feed of {viewer} has {event}"
+            )
+            assert there or not self._in_feed(viewer, event, surely=True), (
+                f"the feed of {viewer} lacks {event}"
+            )
 
     def public_positions(self) -> set[int]:
         """The positions that everybody may know: of public events, of their retractions, and of erasures."""
@@ -341,6 +454,8 @@ class History:
         """I3, I6: the rows of an inbox have the events that the user was notified of, each once, without those that a
         retraction or a block removed. Returns how many may be missing; 0: the rows are exactly these. ``lacking``:
         broadcasts are still to come."""
+        if self.doubts(user):
+            return 1
         rows = list(rows)
         expected = self._notified[user] | self._broadcast(user, lacking=lacking)
         sure = {event_id for event_id, surely in expected.items() if surely}
@@ -361,7 +476,9 @@ class History:
             if event.id in self.gone or event.actor == user:
                 continue
             everyone, first = event.audience == EVERYONE, event.moment
-            if everyone or relations.follows_within(user, event.audience, first, last):
+            names = self._merges.names(user)
+            if everyone or any(relations.follows_within(one, event.audience, first, last) for one in names):
                 meant = everyone or relations.follows_throughout(user, event.audience, first, last)
+                meant = meant and event.moment > self._merges.left(user)
                 found[event.id] = meant and not lacking and not self._hidden(user, event, surely=True)
         return found

@@ -1,10 +1,10 @@
 """The arithmetic of an inbox (I3, I6)."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from tidings.model import SAMPLE_ITEMS
+from tidings.model import SAMPLE_ITEMS, InboxRow
 
 
 class Item(NamedTuple):
@@ -110,3 +110,11 @@ def returned(before: Iterable[Item], after: Iterable[Item], ids: Collection[str]
         assert (changed.event_ids, changed.size) == (item.event_ids, item.size), f"{item} became {changed}"
         back += 1
     return back
+
+
+def read_together(rows: Iterable[InboxRow], read: Mapping[str, object]) -> None:
+    """I6: of notifications with which the feed shares the read state, a read one has no event that is unread there.
+    ``read``: when each event of the feed was read, None for unread ones."""
+    for row in rows:
+        unread = [event_id for event_id in row.event_ids if event_id in read and read[event_id] is None]
+        assert row.read_at is None or not unread, f"{row.id} is read, and of its events {unread} are not"

@@ -1,7 +1,7 @@
 """Follows, mutes and blocks, and when each held. Moments are numbers of commands, both ends of a range inclusive."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tidings.model import Follow, SetBlock, SetMute, Unfollow, user_topic
 
@@ -64,6 +64,34 @@ class Relations:
         for pair, spans in self._blocks.items():
             if user in pair:
                 spans.set(False, moment)
+
+    def merged(self, user: str, into: str) -> Iterator[Follow | Unfollow | SetMute | SetBlock]:
+        """The changes that a merge of a user into another one makes."""
+        one, other = user_topic(user), user_topic(into)
+        yield from (SetBlock(into, one, False), SetMute(into, one, False))
+        for topic, spans in list(self._mutes[user].items()):
+            if spans.open:
+                yield SetMute(user, topic, False)
+                yield from () if topic == other else (SetMute(into, topic),)
+        for blocker, blocked in [pair for pair, spans in self._blocks.items() if spans.open]:
+            if blocker == user:
+                yield SetBlock(user, user_topic(blocked), False)
+                yield from () if blocked == into else (SetBlock(into, user_topic(blocked)),)
+            elif blocked == user and blocker != into:
+                yield SetBlock(blocker, other)
+        for topic, users in list(self._follows.items()):
+            if user in users and users[user].open and topic != other:
+                yield Follow(into, topic, 0)
+        yield Unfollow(into, one, True)
+        yield from (Follow(name, other, 0) for name in self.followers(one) if name not in (user, into))
+        for topic, users in list(self._follows.items()):
+            if user in users and users[user].open:
+                yield Unfollow(user, topic)
+
+    def at_odds(self, user: str) -> list[str]:
+        """Whom a user blocks now, and who blocks the user."""
+        pairs = [pair for pair, spans in self._blocks.items() if user in pair and spans.open]
+        return [one for pair in pairs for one in pair if one != user]
 
     def followers(self, topic: str) -> list[str]:
         """Who follows a topic now."""

@@ -142,9 +142,18 @@ def _feed_differs(device: Device, truth: Truth, world: World) -> str:
         if item.event_id not in read:
             if history.is_in_feed(device.user, item.event_id):
                 return f"{device.name} shows {item.event_id}, which is not in the feed"
-        elif read[item.event_id] != item.read_at and item.visibility != "followers":
+        elif item.visibility != "followers" and _read_otherwise(item, read[item.event_id], world):
             return f"{device.name} has {item.event_id} read {item.read_at}, the feed {read[item.event_id]}"
     return ""
+
+
+def _read_otherwise(item: FeedItem, read_at: datetime | None, world: World) -> bool:
+    """Whether an item was read at another time than this. What was read with its notification, and then in the feed too, has
+    the later time there from then on, of which no stream hears."""
+    rules = world.store.rules
+    if rules.rule(rules.type_of(item.verb)).read_together:
+        return (item.read_at is None) != (read_at is None)
+    return item.read_at != read_at
 
 
 def _due(device: Device, truth: Truth, world: World) -> list[int]:
@@ -153,7 +162,7 @@ def _due(device: Device, truth: Truth, world: World) -> list[int]:
     since, history = device.heard.feed_since or 0, world.history
     if not history.erased:
         return history.due(device.user, device.scope, since)
-    hiding = {"mute", "block"} & set(world.plan.acts)
+    hiding = {"mute", "block", "merge"} & set(world.plan.acts)
     return truth.addressed(device.user, since) if device.scope.feed and not hiding else []
 
 
@@ -243,5 +252,9 @@ def store_is_sound(world: World, truth: Truth) -> None:
             rows = at_once(world.store.inbox(user, ALL, None, state="all")).rows
             if not world.history.notified(user, rows, lacking=counts.lacking):
                 world.tally.add("inbox", "exact")
+            if not world.history.adopted(user):
+                shared = [row for row in rows if world.store.rules.rule(row.type).read_together]
+                inboxes.read_together(shared, truth.read(user))
+                world.tally["inbox", "shared"] += sum(row.read_at is not None for row in shared)
         inboxes.sound(items, counts.seq)
         inboxes.counted(items, counts.unread_count, counts.unread_items, counts.unseen_count)

@@ -58,6 +58,9 @@ KEPT = 0.65
 """How likely a seed has each of them."""
 ERASING = 0.25
 """The same of erasing, which is rarer because it heals: it makes the hub look at everybody, and clients begin afresh."""
+MERGE = "merge"
+MERGING = 3
+"""Merges of users happen in one seed of so many."""
 CROWD_EVERY, CROWD = 250, 2_000
 """One seed in so many has a crowd of so many users, who do little; all others have few, who do much."""
 MANY_USERS = 8
@@ -72,7 +75,7 @@ TYPES = {
         critical=True,
         actions=(TypeAction(id="accept", label="Accept", verb="reply"), TypeAction(id="decline", label="No")),
     ),
-    "ping": Rule(group="sliding", group_by="actor", gap_s=5),
+    "ping": Rule(group="sliding", group_by="actor", gap_s=5, read_together=True),
     "digest": Rule(group="bucket", group_by="type", bucket_s=20),
     "poke": Rule(duplicate_window_s=10),
     "news": Rule(notify="followers"),
@@ -160,6 +163,8 @@ def plan(seed: int, rng: random.Random) -> Plan:
         pace=_pace(rng),
         limits=_limits(rng, crowd),
     )
+    if seed % MERGING == 0 and users > 1 and not unaided:
+        return drawn._replace(acts=(*acts, MERGE))
     return _marking(drawn) if unaided and seed % 2 else drawn
 
 

@@ -44,8 +44,10 @@ from tidings.storage.memory.event_counts import MemoryEventCounts
 from tidings.storage.memory.feed_read_state import FeedReadState
 from tidings.storage.memory.feeds import MemoryFeeds
 from tidings.storage.memory.inbox import Inbox
+from tidings.storage.memory.read_together import MemoryReadTogether
 from tidings.storage.memory.streams import MemoryStreams
 from tidings.storage.memory.user import UserState
+from tidings.storage.memory.user_merges import MemoryUserMerges
 from tidings.storage.sqlite.write_session import ON_READ, WriteSession
 from tidings.visibility import LookUpFacts, Visibility, may_look_up
 
@@ -251,7 +253,47 @@ def _sever_one(self: MemoryStore, user: str, actor: str) -> None:
         _sever(self, user, actor)
 
 
+# --- merges of users --------------------------------------------------------------------------------------------
+
+
+def _leave_there(self: MemoryUserMerges, user: str, into: str) -> tuple[int, int]:
+    return 0, 0
+
+
+def _quiet_leave(self: Inbox) -> None:
+    self.groups.clear()
+    self.marks.clear()
+
+
+def _adopt_nothing(self: MemoryUserMerges, user: str, into: str) -> int:
+    return 0
+
+
+# --- notifications and feeds that share their read state --------------------------------------------------------
+
+
+def _follow_nothing(self: MemoryReadTogether, *_: Any) -> bool:
+    return False
+
+
+def _read_at_alone(self: MemoryFeeds, user: str, entry: LogEntry) -> int | None:
+    return self._own_read_at(user, entry)
+
+
 PLANTED = {
+    "a feed whose streams do not hear that its notifications were read": Planted(
+        MemoryReadTogether, "_follow_groups", _follow_nothing
+    ),
+    "a feed that does not share the read state of its notifications": Planted(
+        MemoryFeeds, "_read_at", _read_at_alone
+    ),
+    "a merge that leaves the notifications where they are": Planted(
+        MemoryUserMerges, "_move_inbox", _leave_there
+    ),
+    "a merge that says nothing to the clients of the source": Planted(Inbox, "leave", _quiet_leave),
+    "a merge that forgets what the source followed": Planted(
+        MemoryUserMerges, "_adopt_follows", _adopt_nothing
+    ),
     "activity of everybody with events for followers": Planted(feeds, "is_listed", _listed_for_followers),
     "streams that carry activity across a block": Planted(MemoryStreams, "_shows", _through_blocks),
     "retractions of events that the reader could not see": Planted(MemoryStreams, "_unlisted", _all_unlisted),

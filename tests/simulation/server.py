@@ -40,6 +40,7 @@ from tidings.public_head import PublicHead
 from tidings.server import PostCommitHooks
 from tidings.snoozes import SnoozeService
 from tidings.trends import Trends
+from tidings.user_merge_jobs import UserMergeService
 from tidings.visibility import VISITOR
 
 EVERYTHING = FeedFilter()
@@ -168,6 +169,7 @@ class Server:
         cursors = Cursors(b"secret")
         self.ingest = Commands(self.log, self.runner, settings, clock, cursors, store)
         self.snoozes = SnoozeService(store, self.log, clock)
+        self.merges = UserMergeService(store, self.log)
         self.actions = ActionService(store, self.log, settings, clock)
         self.reader = FeedReader(store, cursors, settings, public)
         self.inboxes = NotificationReader(

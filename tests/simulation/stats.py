@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.simulation.plan import ACTS, BLOWS
+from tests.simulation.plan import ACTS, BLOWS, MERGE
 from tidings.inbox_commands import NotificationState
 from tidings.visibility import Visibility
 
@@ -37,16 +37,17 @@ DUE = (
     *(("item", item) for item in ITEMS),
     *(("stream", wire) for wire in WIRES),
     *(("store", store) for store in STORES),
-    *(("act", act) for act in ACTS),
+    *(("act", act) for act in (*ACTS, MERGE)),
     *(("mark", state.name) for state in NotificationState),
     *(("action", which) for which in ("accept", "decline", "again")),
     ("snooze", "returned"),
+    *(("merge", kind) for kind in ("exact", "steps")),
     *(("visitor", visit) for visit in VISITS),
     *(("scope", scope) for scope in ("all", "topic", "mixed")),
     *(("visibility", visibility.name) for visibility in Visibility),
     *(("hidden", listed) for listed in HIDDEN),
     *(("page", which) for which in ("exact", "visitor")),
-    *(("inbox", which) for which in ("exact", "removed")),
+    *(("inbox", which) for which in ("exact", "removed", "shared")),
     *(("activity", which) for which in ("ids", "read_all", "undone")),
     *(("blow", blow) for blow in BLOWS),
 )

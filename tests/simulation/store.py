@@ -14,11 +14,12 @@ from tests.simulation.loop import pause
 from tidings.config import Settings
 from tidings.errors import KeyReused
 from tidings.inbox_commands import MarkAllNotificationsRead, ReturnSnoozed
-from tidings.model import Command, Outcome
+from tidings.model import Command, CommandResult, Outcome
 from tidings.ports import Store
 from tidings.storage.sqlite import SqliteStore
 from tidings.testing import MemoryStore
 from tidings.timeutil import Clock
+from tidings.user_merges import MergeUsers
 
 T = TypeVar("T")
 SHAKEN = frozenset(
@@ -101,8 +102,20 @@ class ShakenStore:
                 return await self._returning(commands, user, ids)
             case _:
                 outcomes = await self.real.write(commands, ends)
-                self.history.write(commands, outcomes)
+                self.history.write(commands, outcomes, await self._going_on(commands, outcomes))
                 return outcomes
+
+    async def _going_on(
+        self, commands: Sequence[Command], outcomes: Sequence[Outcome | KeyReused]
+    ) -> set[int]:
+        """The ids of those of these merges of users that have not ended."""
+        going_on = set()
+        for command, outcome in zip(commands, outcomes, strict=True):
+            if isinstance(command, MergeUsers) and isinstance(outcome, CommandResult) and outcome.updated:
+                merge = await self.real.user_merge(outcome.updated)
+                if merge is None or merge.state != "done":
+                    going_on.add(outcome.updated)
+        return going_on
 
     async def _sparing(self, commands: Sequence[Command], user: str, up_to: int) -> list[Outcome | KeyReused]:
         """Write a read-all, and look whether it left unread what it had to (I6)."""

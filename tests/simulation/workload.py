@@ -249,6 +249,13 @@ async def erase(world: World) -> None:
     await world.call(lambda server: server.ingest.erase(user), ASK_S)
 
 
+async def merge(world: World) -> None:
+    """A user turns out to be another one: what the one has becomes the other's. Devices of both go on."""
+    user, into = world.rng.sample(world.users, 2)
+    world.note(user, "is merged into", into)
+    await world.call(lambda server: server.merges.begin(user, into), ASK_S)
+
+
 def _event(world: World, verb: str, thing: str, **more: Any) -> dict[str, Any]:
     actor = world.anybody()
     name = f"{actor} the {ORDINALS[len(world.keys) // NAMED % len(ORDINALS)]}"
@@ -315,5 +322,6 @@ ALL: dict[str, Act] = {
         read_activity,
         mark_activity,
         erase,
+        merge,
     )
 }

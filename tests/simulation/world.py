@@ -21,13 +21,21 @@ from tests.simulation.store import ShakenStore, at_once, open_sqlite
 from tests.simulation.visitor import Visitor
 from tidings.activity_scope import EVERYBODY
 from tidings.client.effects import TransportError
-from tidings.errors import ActedOtherwise, Gone, KeyInFlight, NotFound, TooManyRequests, Unavailable
+from tidings.errors import (
+    ActedOtherwise,
+    Gone,
+    KeyInFlight,
+    MergeUnderWay,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 from tidings.model import Follow
 from tidings.ports import Store
 from tidings.testing import MemoryStore
 
 T = TypeVar("T")
-EXPECTED = (OSError, Unavailable, KeyInFlight, NotFound, Gone, TooManyRequests, ActedOtherwise)
+EXPECTED = (OSError, Unavailable, KeyInFlight, NotFound, Gone, TooManyRequests, ActedOtherwise, MergeUnderWay)
 """What an act may be refused with; anything else is a failure of what is simulated, or of the simulation."""
 TRACE_LINES = 60
 """The last lines of a trace, which a failure shows."""
@@ -275,6 +283,8 @@ class World:
         self.tally.add("store", merging if self.plan.sqlite else "memory")
         self.tally["snooze", "returned"] = self.shaken.returned
         self.tally["inbox", "removed"] = self.history.removed
+        for kind, number in self.history.merges.items():
+            self.tally["merge", kind] = number
         for event in self.history.events.values():
             self.tally.add("visibility", event.visibility.name)
         for scope in {device.scope for device in self.devices}:

@@ -17,9 +17,16 @@ from tidings.visibility import NAMES
 
 TOPIC = "club:half"
 """What every other user follows, and every event names."""
+VISITS = 3
+"""Notifications of each visitor who is merged into a user."""
 ACTORS = tuple(f"actor-{n}" for n in range(5))
 BLOCKED = ACTORS[:2]
 """Those whom users block at times. Nobody tells a client of a block: of these it may hold more, or less, than a new page."""
+HOST = "host"
+"""Who notifies visitors. No stream carries what a merge of users adds to a feed."""
+TOGETHER = "like"
+"""The verb whose notifications share their read state with the feed. What was read with its notification, and then in the
+feed too, has the later time there, of which no stream tells."""
 EVERYBODY = "all"
 _SEEN_BY = re.compile(rb'"seen_by":"([^"]*)"')
 _page = msgspec.json.Decoder(FeedPage).decode
@@ -132,6 +139,36 @@ class Reader(Person):
         for page in (self.feed(user), self.activity(user), self.activity(user, TOPIC)):
             assert not [item for item in page.items if item.actor_id == actor], f"{user} sees {actor}"
 
+    def merge(self) -> None:
+        """I3: somebody who was notified without an account turns out to be a user, who has the notifications then, and
+        nobody else."""
+        user, visitor = self.somebody(), f"visitor-{self.chance.getrandbits(64):x}"
+        for n in range(VISITS):
+            given = event(
+                HOST,
+                object_id=f"{visitor}-{n}",
+                target_user_ids=[visitor],
+                visibility="recipients",
+                metadata={"seen_by": f"{visitor}+{user}"},
+            )
+            self._ask("POST", "/v1/events", body=given)
+        job = self._ask("POST", f"/v1/admin/users/{visitor}/merge", body={"into": user}).json()
+        while job["state"] == "running":
+            job = self._ask("GET", f"/v1/admin/jobs/{job['job_id']}").json()
+        assert (job["state"], job["counts"]["notifications"]) == ("done", VISITS), job
+        left = self.page(visitor)
+        assert (left.items, left.unread_count, self.feed(visitor).items) == ((), 0, ()), (
+            f"{visitor} has {left}"
+        )
+
+    def reads_together(self, user: str) -> None:
+        """I6: no event of a read notification is unread in a feed that shares its read state."""
+        read = {item.event_id: item.read_at for item in self.feed(user).items}
+        for item in self.page(user).items:
+            if item.type == TOGETHER and item.read_at is not None:
+                unread = [one for one in item.event_ids if one in read and read[one] is None]
+                assert not unread, f"{user} has read {item}, and not {unread}"
+
     def mark_feed(self) -> None:
         """Some events are read, or unread, in the feed or as activity."""
         user, of_feed = self.somebody(), self.chance.random() < 0.5
@@ -183,6 +220,7 @@ _WRITES: dict[Callable[[Reader], None], int] = {
     Reader.read_feed: 2,
     Reader.undo_feed: 1,
     Reader.look: 1,
+    Reader.merge: 2,
 }
 """What is done, and how often."""
 del _WRITES[Person.publish]
@@ -228,11 +266,13 @@ class Tab:
         of actors who were blocked, and for followers, of whose topics a client does not know which its user follows."""
         held = {item.event_id: item for item in self.feed.items}
         for item in fresh.items:
-            if item.actor_id in BLOCKED or item.visibility == "followers":
+            if item.actor_id in (*BLOCKED, HOST) or item.visibility == "followers":
                 continue
             assert item.event_id in held or item.position <= self.since, f"{self.user} was not told of {item}"
             shown = held.get(item.event_id, item)
-            assert shown.read_at == item.read_at, f"{self.user} holds {shown}, a new page has {item}"
+            same = (shown.read_at is None) == (item.read_at is None)
+            same = same if item.verb == TOGETHER else shown.read_at == item.read_at
+            assert same, f"{self.user} holds {shown}, a new page has {item}"
 
 
 class Watcher:

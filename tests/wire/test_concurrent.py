@@ -17,7 +17,7 @@ import pytest
 
 from tests.serving import serving
 from tests.wire.clients import Facts, held
-from tests.wire.feed_clients import BLOCKED, TOPIC, Reader, Tab, Watcher
+from tests.wire.feed_clients import BLOCKED, TOGETHER, TOPIC, Reader, Tab, Watcher
 from tests.wire.people import KEY, SETTINGS, bearer, event
 from tests.wire.streams import Stream
 from tidings.client import Client, Subscription
@@ -40,6 +40,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         follows = [{"user_id": user, "topic": "club:all"} for user in USERS]
         follows += [{"user_id": user, "topic": TOPIC} for user in USERS[::2]]
         assert post(f"{address}/v1/follows", follows).is_success
+        path, rule = f"/v1/admin/types/{TOGETHER}", {"read_together": True}
+        assert httpx.put(f"{address}{path}", json=rule, headers=bearer(KEY), trust_env=False).is_success
         yield address
 
 
@@ -149,6 +151,7 @@ def test_counts_are_rows_are_what_clients_hold(url: str) -> None:
             last.see_all_return(user)  # before the end: listeners hear of nothing after it
             last.page(user)  # broadcasts that nobody has asked for yet come now
             last.reread(user)
+            last.reads_together(user)
         ending = event("admin", object_id=THE_END, target_user_ids=list(USERS), topics=[TOPIC])
         assert post(f"{url}/v1/events", ending).is_success
         marks = 0
