@@ -31,16 +31,26 @@ Style = Annotated[
 ]
 """The style of a button: a name that the front end knows."""
 ActionLabel = Annotated[str, visible(MAX_LABEL)]
+_AFTER_HOST = r"(?:[/?#][!#-;=?-\[\]_a-z~]*)?\Z"
+_HTTPS = rf"\Ahttps://[!$-.0-;=A-\[\]_a-z~]+{_AFTER_HOST}"
+_LOCAL = r"http://(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?"
+MAX_ADDRESS = 2_048
+"""Characters of an address that pages link to."""
 WebAddress = Annotated[
-    str,
-    in_words(
-        r"\Ahttps://[!$-.0-;=A-\[\]_a-z~]+(?:[/?#][!#-;=?-\[\]_a-z~]*)?\Z",
-        "https://… in visible ASCII, without a user name",
-        max_length=2_048,
-    ),
+    str, in_words(_HTTPS, "https://… in visible ASCII, without a user name", max_length=MAX_ADDRESS)
 ]
 """An address that pages link to, or show as an image: no other scheme, so that it can neither run a script nor name a
 file."""
+EventAddress = Annotated[
+    str,
+    in_words(
+        rf"{_HTTPS}|\A{_LOCAL}{_AFTER_HOST}",
+        "https://… in visible ASCII, without a user name; with --dev also http://localhost:3000/…",
+        max_length=MAX_ADDRESS,
+        extra_json_schema={"pattern": _HTTPS},
+    ),
+]
+"""The same of an event. One of this machine is for development: see :func:`local_address_error`."""
 ActedBy = Literal["user", "server"]
 """Who took an action: the user with a token, or a server of the application for the user."""
 
@@ -59,6 +69,7 @@ class Action(Offer, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An action of one event, with the text of its button."""
 
     label: ActionLabel
+    url: EventAddress | UnsetType = UNSET
 
 
 Actions = Annotated[tuple[Action, ...], Meta(max_length=MAX_ACTIONS)]
@@ -70,6 +81,12 @@ class Acted(NamedTuple):
     action_id: str
     at: int
     by: ActedBy
+
+
+def local_address_error(address: str | UnsetType, at: str) -> Iterator[FieldError]:
+    """The error of an address of this machine, which only a server in dev mode accepts."""
+    if address is not UNSET and address.startswith("http:"):
+        yield FieldError(at, "expected https://…, got http://…, which a server accepts with --dev alone")
 
 
 def action_errors(actions: Sequence[Offer], at: str = "/actions") -> Iterator[FieldError]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tidings.actions import Actions, WebAddress, action_errors
+from tidings.actions import Actions, EventAddress, action_errors, local_address_error
 from tidings.batches import split
 from tidings.config import KIB, Settings
 from tidings.errors import FieldError, InvalidFields, TooLarge
@@ -93,9 +93,9 @@ class EventInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=Fal
     title: Label | UnsetType = UNSET
     description: Text | UnsetType = UNSET
     message: Message | UnsetType = UNSET
-    url: WebAddress | UnsetType = UNSET
-    actor_image: WebAddress | UnsetType = UNSET
-    object_image: WebAddress | UnsetType = UNSET
+    url: EventAddress | UnsetType = UNSET
+    actor_image: EventAddress | UnsetType = UNSET
+    object_image: EventAddress | UnsetType = UNSET
     actions: Actions | UnsetType = UNSET
     visibility: VisibilityName | UnsetType = UNSET
     notify: Notify | UnsetType = UNSET
@@ -150,6 +150,9 @@ class CheckedFields(msgspec.Struct):
     metadata: msgspec.Raw = EMPTY_OBJECT
     expires_at: Moment | None = None
     idempotency_key: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    actor_image: str | UnsetType = UNSET
+    object_image: str | UnsetType = UNSET
 
 
 class _Recipients(msgspec.Struct):
@@ -203,6 +206,7 @@ def are_within_bounds(given: Sequence[EventInput], settings: Settings, key: str 
         if (
             one.created_at is not None
             or one.actions
+            or (not settings.dev and _has_local_address(one))
             or len(one.target_user_ids) > targets
             or len(one.topics) > topics
             or (key is not None and one.idempotency_key is not UNSET and one.idempotency_key != key)
@@ -212,6 +216,13 @@ def are_within_bounds(given: Sequence[EventInput], settings: Settings, key: str 
             metadata.append(one.metadata)
     max_bytes, max_depth = settings.max_metadata_bytes, settings.max_metadata_depth
     return are_plain(metadata, max_bytes=max_bytes, max_depth=max_depth)
+
+
+def _has_local_address(one: EventInput) -> bool:
+    return any(
+        address is not UNSET and address[:5] == "http:"
+        for address in (one.url, one.actor_image, one.object_image)
+    )
 
 
 def read_broadcast(raw: bytes, now: int, settings: Settings, key: str | None = None) -> BroadcastInput:
@@ -374,6 +385,8 @@ def bound_errors(
             yield FieldError("/created_at", "expected a time since 1970, got an earlier one")
     if given.actions:
         yield from action_errors(given.actions)
+    if not settings.dev:
+        yield from _address_errors(given)
     if given.metadata is not EMPTY_OBJECT:
         yield from metadata_errors(
             bytes(given.metadata),
@@ -386,6 +399,13 @@ def bound_errors(
             "/idempotency_key",
             "expected none beside the header Idempotency-Key, or the same key, got another one",
         )
+
+
+def _address_errors(given: "EventInput | CheckedFields") -> Iterator[FieldError]:
+    for name in ("url", "actor_image", "object_image"):
+        yield from local_address_error(getattr(given, name), f"/{name}")
+    for i, action in enumerate(given.actions or ()):
+        yield from local_address_error(action.url, f"/actions/{i}/url")
 
 
 def _broadcast_errors(

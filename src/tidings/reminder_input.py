@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tidings.actions import Actions, WebAddress
+from tidings.actions import Actions, EventAddress
 from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields
 from tidings.events import (
@@ -123,9 +123,9 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     title: Label | UnsetType = UNSET
     description: Text | UnsetType = UNSET
     message: Message | UnsetType = UNSET
-    url: WebAddress | UnsetType = UNSET
-    actor_image: WebAddress | UnsetType = UNSET
-    object_image: WebAddress | UnsetType = UNSET
+    url: EventAddress | UnsetType = UNSET
+    actor_image: EventAddress | UnsetType = UNSET
+    object_image: EventAddress | UnsetType = UNSET
     actions: Actions | UnsetType = UNSET
     visibility: VisibilityName | UnsetType = UNSET
     metadata: Metadata = msgspec.field(default_factory=lambda: EMPTY_OBJECT)
@@ -142,6 +142,9 @@ class _Fitting(msgspec.Struct):
     deliver_at: Moment | None = None
     after_s: int | None = None
     actions: Actions | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    actor_image: str | UnsetType = UNSET
+    object_image: str | UnsetType = UNSET
     metadata: msgspec.Raw = EMPTY_OBJECT
 
 
@@ -173,9 +176,15 @@ def fitting_errors(fitting: bytes, now: int, settings: Settings) -> Iterator[Fie
     """The field errors of the valid members of a reminder, if others are invalid."""
     given = _fitting.decode(fitting)
     yield from _range_errors(given, now)
-    yield from _event_errors(
-        CheckedFields(given.user_ids, actions=given.actions, metadata=given.metadata), now, settings
+    checked = CheckedFields(
+        given.user_ids,
+        actions=given.actions,
+        metadata=given.metadata,
+        url=given.url,
+        actor_image=given.actor_image,
+        object_image=given.object_image,
     )
+    yield from _event_errors(checked, now, settings)
 
 
 def _first_at(given: ReminderInput | _Fitting, now: int) -> int:
