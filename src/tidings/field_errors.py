@@ -224,7 +224,7 @@ class _Finder:
 
     def add_errors(self, type: Any, raw: bytes, at: str) -> None:
         """Add the errors of a text that a decoder has refused."""
-        before, form = len(self.errors), _form(type)
+        before, form = len(self.errors), _form_of(type, raw)
         if raw.count(b",") > MAX_PARTS:
             self.errors.append(FieldError(at, "does not fit, and is too large to say where"))
         else:
@@ -358,6 +358,22 @@ def _fits(type: Any, value: str) -> bool:
     except msgspec.ValidationError:
         return False
     return True
+
+
+def _form_of(type: Any, raw: bytes) -> _Form:
+    """The form of a type; for a list, of its alternative that is a list, if it has one."""
+    form = _form(type)
+    return (_listed(type) or form) if raw[:1] == b"[" and form.base not in _LISTS else form
+
+
+@lru_cache(maxsize=256)
+def _listed(type: Any) -> _Form | None:
+    origin, args = get_origin(type), get_args(type)
+    if origin is Annotated:
+        return _listed(args[0])
+    if origin not in (Union, types.UnionType):
+        return None
+    return next((form for form in map(_form, args) if form.base in _LISTS), None)
 
 
 @lru_cache(maxsize=1_024)

@@ -125,6 +125,8 @@ def test_an_unknown_state_is_named(call: Call) -> None:
         call("mark", "n2-4", "red")
     with pytest.raises(ValueError, match=accepted):
         call("mark_many", ["n2-4"], "red")
+    with pytest.raises(ValueError, match=r"got 'snooze'; snooze and snooze_many take the time of its end$"):
+        call("mark", "n2-4", "snooze")
 
 
 @BOTH

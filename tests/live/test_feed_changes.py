@@ -121,6 +121,7 @@ async def test_a_read_all_taken_back_resets_the_feed() -> None:
         read, reset, again = (await tape.until(4))[1:]
         assert (read.event, read.id) == ("feed_read", "e.1.2")
         assert (reset.event, reset.id) == ("reset", "e.1.3")
+        assert "a read-all was undone" in reset.data["reason"]
         assert (again.event, again.id) == ("feed_read", "e.1.4")
         _, late = here.open(last="e.1.2", include=INCLUDE)
         assert [said.event for said in (await late.until(2))] == ["hello", "reset"]

@@ -26,6 +26,7 @@ from tidings.field_errors import (
 )
 from tidings.http.params import PATH_TYPES
 from tidings.http.routes import ROUTES
+from tidings.rules import Rule
 from tidings.validation import BOM, decode
 
 
@@ -283,3 +284,16 @@ def test_each_item_of_a_long_list_is_checked_once(monkeypatch: pytest.MonkeyPatc
     errors = find(EventInput, raw).errors
     assert "/target_user_ids/9999" in [error.pointer for error in errors]
     assert decoded < len(raw)
+
+
+@pytest.mark.parametrize("wrong", ["none", "both", "target"])
+def test_a_wrong_entry_of_a_list_beside_words_is_named(wrong: str) -> None:
+    """The fault: the whole list was reported, and not the entry, nor what entries are accepted."""
+    raw = msgspec.json.encode({"notify": ["targets", wrong]})
+    with pytest.raises(InvalidFields) as error:
+        decode(msgspec.json.Decoder(Rule), raw)
+    expected = 'expected one of "targets", "followers", "actor_followers", "topic_followers"'
+    assert error.value.errors == (FieldError("/notify/1", f'{expected}, got "{wrong}"'),)
+    with pytest.raises(InvalidFields) as error:
+        decode(msgspec.json.Decoder(Rule), b'{"notify": ["targets","targets","targets","targets","targets"]}')
+    assert [one.pointer for one in error.value.errors] == ["/notify"]

@@ -120,13 +120,21 @@ def _is_series(value: Any) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | Mapping)
 
 
+_ELSEWHERE = {
+    ("state", "snooze"): "; snooze and snooze_many take the time of its end",
+    ("state", "mute"): "; mute_thread mutes the object of a notification",
+}
+"""The calls for words that an argument does not take."""
+
+
 def _word(words: Sequence[str]) -> Take:
     """One of these words. A word in a path would get a 404 that does not name it."""
 
     def take(name: str, value: Any) -> Any:
         if value not in words:
             accepted = " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-            raise ValueError(f"{name}: expected {accepted}, got {value!r}")
+            hint = _ELSEWHERE.get((name, value), "") if isinstance(value, str) else ""
+            raise ValueError(f"{name}: expected {accepted}, got {value!r}{hint}")
         return value
 
     return take

@@ -24,7 +24,7 @@ from tidings.visibility import VISITOR
 
 INBOX_RESET = "the inbox of the cursor was erased"
 """The reason why a stream with notifications is reset: its cursor is of an inbox that was erased."""
-FEED_RESET = "a user was erased, or the changes of the feed after the cursor are not stored any more"
+FEED_RESET = "a user was erased, a read-all was undone, or the changes of the feed after the cursor are not stored any more"
 """The reason why a stream with a feed is reset: its cursor is older than the last erasure or than the stored changes, or a
 read-all was undone."""
 
