@@ -65,6 +65,18 @@ def test_an_entity_tag_does_not_hide_a_rename(app: httpx.Client, user: str) -> N
         assert get(path, changed.headers["etag"]).status_code == 304
 
 
+def test_a_rename_leaves_the_entity_tag_of_the_counts(app: httpx.Client, user: str) -> None:
+    """The fault: a poll for the count got it again after each rename of anybody, though it was the same."""
+    path, actor = f"/v1/notifications/unread-count?user_id={user}", f"ann-{user}"
+    publish(app, actor=actor, actor_name="Ann", target_user_ids=[user])
+    tag = app.get(path).headers["etag"]
+    rename(app, actor, "Anna")
+    assert app.get(path, headers={"if-none-match": tag}).status_code == 304
+    publish(app, actor=actor, object_id="43", target_user_ids=[user])
+    changed = app.get(path, headers={"if-none-match": tag})
+    assert (changed.status_code, changed.json()["unread_count"]) == (200, 2)
+
+
 def test_a_remembered_page_of_groups_does_not_hide_a_rename(app: httpx.Client, user: str) -> None:
     """The first page of a feed is cached from its second request on."""
     actor = f"ann-{user}"

@@ -30,13 +30,18 @@ def listing(
     return page(call, Reply(head + continuation(following) + b"}", following))
 
 
-async def not_modified_or(call: RequestContext[Any, None], make: Callable[[], Awaitable[Reply]]) -> Response:
-    """The response with its entity tag, or 304 if the client has it already: then the response is not even made."""
+async def not_modified_or(
+    call: RequestContext[Any, None],
+    make: Callable[[], Awaitable[Reply]],
+    etag: Callable[[str], Awaitable[str]] | None = None,
+) -> Response:
+    """The response with its entity tag, or 304 if the client has it already: then the response is not even made. ``etag``:
+    the tag of its state for a user; by default that of the inbox."""
     asked = call.request.listed(b"if-none-match")
     if asked.strip() == b"*":
         await make()  # "*" matches any existing resource (RFC 9110, 13.1.2): a missing one is a 404
     if asked:
-        now = _tag(call, await call.services.inboxes.etag(call.user))
+        now = _tag(call, await (etag or call.services.inboxes.etag)(call.user))
         if has_tag(call.request, now):
             return Response(status=304, headers=((b"etag", now),))
     reply = await make()

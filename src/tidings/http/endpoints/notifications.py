@@ -181,7 +181,8 @@ async def _awaited(call: RequestContext[InboxQuery, None], since: Since, wait: i
 async def unread_count(call: RequestContext[UnreadQuery, None]) -> Response:
     """The exact unread counts alone."""
     type = choice(call.query.type)
-    return await not_modified_or(call, lambda: call.services.inboxes.unread_count(call.user, type))
+    inboxes = call.services.inboxes
+    return await not_modified_or(call, lambda: inboxes.unread_count(call.user, type), inboxes.count_etag)
 
 
 def marking(state: NotificationState) -> Callable[[RequestContext[ForUser, None]], Awaitable[Response]]:
