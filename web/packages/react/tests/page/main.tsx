@@ -16,6 +16,8 @@ import {
   TopList,
   TrendChart,
 } from "../../src/index.js";
+import { ar } from "../../src/messages/ar.js";
+import { lt } from "../../src/messages/lt.js";
 
 const query = new URLSearchParams(location.search);
 const TYPES = [
@@ -59,7 +61,7 @@ const VIEWS: Record<string, ReactNode> = {
   ),
   toasts: <Toaster />,
 };
-const LANGUAGES = { en };
+const LANGUAGES = { ar, en, lt };
 
 document.documentElement.lang = query.get("lang") ?? "en";
 document.documentElement.dir = query.get("dir") ?? "ltr";
