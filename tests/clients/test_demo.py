@@ -89,16 +89,27 @@ def test_the_demo_is_live(tmp_path: Path) -> None:
         publish(url, "Bo Later")
         shown.shows_bell("Notifications, 2 unread")
         shown.click("Inbox")
-        shown.shows("2 unread in the whole inbox")
-        shown.click("Mark all read")
-        shown.shows("All read")
+        shown.click("Mark all as read")
+        shown.shows("All marked as read")
         shown.shows_bell("Notifications")
         shown.click("Undo")
         shown.shows_bell("Notifications, 2 unread")
-        shown.shows("2 unread in the whole inbox")
         loaded, logged = shown.recorded()
         assert {urlsplit(one).netloc for one in loaded} == {urlsplit(url).netloc}
         assert logged == []
+
+
+def test_each_scene_prepares_itself(tmp_path: Path) -> None:
+    """Over the API, without a refused request; three markets that resolve are one notification."""
+    with serving(tmp_path) as url, demo(url, tmp_path / "profile") as shown:
+        shown.shows("Live")
+        for scene in ("Hybrid", "Mini-feed", "Parliament", "Fasting", "Market"):
+            shown.click(scene)
+            shown.shows("Preparation: done")
+        shown.click("Resolve three markets")
+        shown.shows("3 markets resolved")
+        shown.shows_bell("Notifications, 1 unread")
+        assert shown.recorded()[1] == []
 
 
 def publish(url: str, actor: str) -> None:

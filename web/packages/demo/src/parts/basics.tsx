@@ -88,15 +88,6 @@ export function Button(props: {
   );
 }
 
-export function Switch({ on, label, onChange }: { on: boolean; label: string; onChange: (on: boolean) => void }): ReactNode {
-  return (
-    <button type="button" className="switch" role="switch" aria-checked={on} onClick={() => onChange(!on)}>
-      <span className="switch__track" aria-hidden="true" />
-      {label}
-    </button>
-  );
-}
-
 export function Empty({ title, hint, children }: { title: string; hint?: string; children?: ReactNode }): ReactNode {
   return (
     <div className="empty">

@@ -1,4 +1,5 @@
 import type { EventItem } from "@tidings/client";
+import type { ActivityCardProps } from "@tidings/react";
 import type { ReactNode } from "react";
 import { PHRASES, wordOf } from "../texts.js";
 import { Avatar, Time } from "./basics.js";
@@ -16,12 +17,17 @@ export function Sentence({ item }: { item: EventItem }): ReactNode {
   });
 }
 
-/** One event of a list. `onRead` marks it read, or unread again. */
-export function Card(props: { item: EventItem; onRead?: ((read: boolean) => void) | undefined; topic?: string }): ReactNode {
-  const { item, onRead, topic } = props;
-  const unread = onRead !== undefined && item.read_at == null;
+export type CardProps = ActivityCardProps & {
+  /** The topic that its button follows. */
+  topic?: string;
+  onUnread?: () => void;
+};
+
+/** One event of a feed: opening it marks it read. */
+export function Card({ item, onOpen, onUnread, topic, article }: CardProps): ReactNode {
+  const unread = item.read_at === null;
   return (
-    <article className={unread ? "card card--unread" : "card"}>
+    <article className={unread ? "card card--unread" : "card"} {...article}>
       <Avatar id={item.actor_id} name={item.actor_name ?? item.actor_id} />
       <div className="card__body">
         <p className="card__text">
@@ -37,13 +43,13 @@ export function Card(props: { item: EventItem; onRead?: ((read: boolean) => void
       </div>
       <div className="card__tools">
         {topic && <FollowButton topic={topic} />}
-        {onRead && (
+        {item.read_at !== undefined && (
           <button
             type="button"
             className="dot-button"
             aria-label={unread ? "Mark as read" : "Mark as unread"}
             title={unread ? "Mark as read" : "Mark as unread"}
-            onClick={() => onRead(unread)}
+            onClick={unread ? onOpen : onUnread}
           />
         )}
       </div>

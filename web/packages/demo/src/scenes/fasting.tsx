@@ -1,8 +1,8 @@
 import type { FeedItem, Reminder, Summary } from "@tidings/client";
-import { useClient } from "@tidings/react";
+import { Switch, useClient } from "@tidings/react";
 import { type ReactNode, useCallback, useEffect, useState } from "react";
 import type { SceneProps } from "../app.js";
-import { Button, Panel, Segments, Switch, Trouble } from "../parts/basics.js";
+import { Button, Panel, Segments, Trouble } from "../parts/basics.js";
 import { FeedList } from "../parts/feed-list.js";
 import { InboxPanel } from "../parts/inbox.js";
 import type { Step } from "../parts/seed.js";
@@ -128,11 +128,11 @@ export default function FastingScene({ user }: SceneProps): ReactNode {
               </span>
             }
           >
-            <FeedList filter={filter} marks hideRead={hideRead} />
+            <FeedList filter={filter} hideRead={hideRead} />
           </Panel>
         </div>
         <div className="column">
-          <InboxPanel title="Ada’s inbox" />
+          <InboxPanel />
           <Evening user={user} onError={setError} />
           <Panel title="What is kept">
             <p className="prose">

@@ -1,7 +1,7 @@
 import type { EventItem, Top } from "@tidings/client";
-import { useUnread } from "@tidings/react";
+import { Switch, useUnread } from "@tidings/react";
 import { type ReactNode, useEffect, useState } from "react";
-import { Button, Empty, Panel, Segments, Switch, Trouble } from "../parts/basics.js";
+import { Button, Empty, Panel, Segments, Trouble } from "../parts/basics.js";
 import { FeedList } from "../parts/feed-list.js";
 import { FollowButton, useFollows } from "../parts/follows.js";
 import { Groups } from "../parts/groups.js";
@@ -90,7 +90,7 @@ function FeedPanel(): ReactNode {
       {grouped ? (
         <Groups path="/v1/feed" query={hideRead ? { read: "false" } : {}} />
       ) : (
-        <FeedList marks hideRead={hideRead} topicOf={repository} empty={<EmptyFeed hideRead={hideRead} />} />
+        <FeedList hideRead={hideRead} topicOf={repository} empty={<EmptyFeed hideRead={hideRead} />} />
       )}
     </Panel>
   );

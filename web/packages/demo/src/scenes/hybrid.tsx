@@ -112,7 +112,7 @@ export default function HybridScene({ user }: SceneProps): ReactNode {
               <span className="panel__hint">{delays.length ? `last post shown after ${delays[0]} ms` : "of both"}</span>
             }
           >
-            <FeedList marks />
+            <FeedList />
           </Panel>
         </div>
       </div>

@@ -1,9 +1,8 @@
 import type { Reminder } from "@tidings/client";
-import { useActivityFeed } from "@tidings/react";
+import { GlobalActivity, useActivityFeed } from "@tidings/react";
 import { type ReactNode, useEffect, useState } from "react";
 import type { SceneProps } from "../app.js";
 import { Button, Empty, Panel, Trouble } from "../parts/basics.js";
-import { FeedList } from "../parts/feed-list.js";
 import { FollowButton } from "../parts/follows.js";
 import { Groups } from "../parts/groups.js";
 import { InboxPanel } from "../parts/inbox.js";
@@ -151,13 +150,9 @@ export default function MarketScene({ user }: SceneProps): ReactNode {
           </Panel>
         </div>
         <div className="column">
-          <InboxPanel title="Mira’s inbox" />
+          <InboxPanel />
           <Reminders />
-          <Panel flush title="Widget of the homepage">
-            <div className="scroll">
-              <FeedList list={LIST} />
-            </div>
-          </Panel>
+          <GlobalActivity title="On the homepage" filter={LIST} />
         </div>
       </div>
     </>

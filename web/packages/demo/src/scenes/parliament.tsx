@@ -1,11 +1,11 @@
+import { Switch, Toaster } from "@tidings/react";
 import { type ReactNode, useState } from "react";
 import type { SceneProps } from "../app.js";
-import { Button, Panel, Switch, Trouble } from "../parts/basics.js";
+import { Button, Panel, Trouble } from "../parts/basics.js";
 import { FeedList } from "../parts/feed-list.js";
 import { FollowButton } from "../parts/follows.js";
 import { InboxPanel } from "../parts/inbox.js";
 import type { Step } from "../parts/seed.js";
-import { Toasts } from "../parts/toasts.js";
 import { declare, follow, type NewEvent, publish } from "../server.js";
 import { SceneHead, usePrepared } from "./scene.js";
 import { act, isSeeded, minutesAgo, one, person, publishAll } from "./seeded.js";
@@ -115,11 +115,11 @@ export default function ParliamentScene({ user }: SceneProps): ReactNode {
               </span>
             }
           >
-            <FeedList marks held={held} hideRead={hideRead} />
+            <FeedList held={held} hideRead={hideRead} />
           </Panel>
         </div>
         <div className="column">
-          <InboxPanel title="Votes, in the inbox" />
+          <InboxPanel />
           <Panel flush title="Members">
             <ul className="rows">
               {MEMBERS.map((name) => (
@@ -132,7 +132,7 @@ export default function ParliamentScene({ user }: SceneProps): ReactNode {
           </Panel>
         </div>
       </div>
-      <Toasts />
+      <Toaster />
     </>
   );
 }

@@ -83,7 +83,7 @@ export default function SocialScene({ user }: SceneProps): ReactNode {
         <div className="column">
           <Composer onPublish={(event) => run(publish([event]))} />
           <Panel flush title="Nadia’s feed" aside={<span className="panel__hint">what the people she follows do</span>}>
-            <FeedList marks topicOf={(item) => `user:${item.actor_id}`} />
+            <FeedList topicOf={(item) => `user:${item.actor_id}`} />
           </Panel>
         </div>
         <div className="column">
