@@ -3,15 +3,7 @@ import type { Query, Requests } from "./requests.js";
 import { type PageEvent, sleep } from "./runtime.js";
 import type { DrainFrame } from "./schemas.js";
 import { type Store, value } from "./store.js";
-import {
-  Ended,
-  type Frame,
-  type Receive,
-  receivePolls,
-  receiveSocket,
-  receiveStream,
-  type TransportName,
-} from "./transports.js";
+import { Ended, type Fallback, type Frame, receiveStream, type TransportName } from "./transports.js";
 
 /** The state of the connection, as an application may show it. */
 export interface ConnectionState {
@@ -50,11 +42,11 @@ export interface Connection extends Store<ConnectionState> {
   _restart(): void;
 }
 
-/** Consecutive attempts that end before the first frame, after which the next transport is tried. */
+/** Consecutive attempts that end before the first frame, after which the next transport is tried; one once all have failed. */
 const FAILURES = 3;
 /** Milliseconds after which the best transport is tried again, while another one is in use. */
 const UPGRADE_MS = 60_000;
-/** The same for the first time: perhaps the whole server was away, and all transports with it. */
+/** The same for the first time: perhaps the server was away for a moment, and all transports with it. */
 const FIRST_UPGRADE_MS = 5_000;
 /** Milliseconds to the first frame, which a server sends within 100 ms. */
 const HELLO_MS = 10_000;
@@ -74,16 +66,10 @@ const ACTIVE_LIST_MS = 10_000;
 const IDLE_LIST_MS = 60_000;
 const IDLE_AFTER_MS = 300_000;
 
-/** Ends that the client itself decides on. */
-const UPGRADE = new Ended("a better transport is tried", 0, true);
-const RESTART = new Ended("the connection is opened anew", 0, true);
-const PAUSE = new Ended("the page is hidden", 0, true);
-
-const RECEIVERS: Readonly<Record<string, Receive>> = {
-  stream: receiveStream,
-  websocket: receiveSocket,
-  poll: receivePolls,
-};
+/** Ends that the client itself decides on, and that are not shown: for a better transport, for another query, for a pause. */
+const UPGRADE = new Ended("", 0, true);
+const RESTART = new Ended("", 0, true);
+const PAUSE = new Ended("", 0, true);
 
 /** Keeps one connection, by the best transport that works. */
 export function createConnection(requests: Requests, transports: readonly TransportName[], sink: Sink): Connection {
@@ -144,9 +130,9 @@ export function createConnection(requests: Requests, transports: readonly Transp
     };
     if (state.get().status !== "polling") state._set({ status: "connecting", transport });
     try {
-      const frames = RECEIVERS[transport];
-      if (frames) {
+      if (transport !== "list") {
         expect(HELLO_MS);
+        const frames: Fallback = transport === "stream" ? receiveStream : (await import("./fallbacks.js"))[transport];
         await frames(
           requests,
           sink._path,
@@ -167,6 +153,8 @@ export function createConnection(requests: Requests, transports: readonly Transp
             },
           },
           signal,
+          (why) => new Ended(why),
+          sleep,
         );
       }
       // The last resort: the lists, which the server answers with 304 while nothing has changed.
@@ -195,9 +183,12 @@ export function createConnection(requests: Requests, transports: readonly Transp
   };
   /** Transports have levels: 0 is the best one. A fallback goes to the next level, an upgrade to the best one. */
   const run = async (signal: AbortSignal): Promise<void> => {
+    const last = transports.length - 1;
     let level = 0;
     let working = 0; // the level to fall back to when an upgrade fails
     let refused = 0; // consecutive attempts without a first frame, on this level
+    let rounds = 0; // how often all transports have failed: the server is away
+    let upgradeMs = FIRST_UPGRADE_MS;
     let upgradeAt: number | undefined;
     while (!signal.aborted) {
       const query = isShown() ? sink._query() : undefined;
@@ -213,18 +204,33 @@ export function createConnection(requests: Requests, transports: readonly Transp
       if (ended === UPGRADE) {
         level = 0;
         refused = FAILURES - 1; // one more failure, and the level that worked is used again
+        upgradeMs = UPGRADE_MS;
         upgradeAt = undefined;
         continue;
       }
-      if (!ended._planned) failures += 1;
-      refused = greeted ? 0 : refused + Number(!ended._planned);
-      if (refused >= FAILURES && level < transports.length - 1) {
-        upgradeAt = runtime.now() + (working ? UPGRADE_MS : FIRST_UPGRADE_MS);
-        level = working = Math.max(level + 1, working);
-        refused = failures = 0;
-        continue;
+      if (!ended._planned) {
+        failures += 1;
+        refused += 1;
       }
-      if (greeted && !level) working = 0;
+      if (greeted) {
+        refused = rounds = 0;
+        if (!level) {
+          working = 0;
+          upgradeMs = FIRST_UPGRADE_MS;
+        }
+      } else if (refused >= (rounds || level === last ? 1 : FAILURES)) {
+        if (level < last) {
+          upgradeAt = runtime.now() + upgradeMs;
+          level = working = Math.max(level + 1, working);
+        } else {
+          level = working = 0;
+          upgradeAt = undefined;
+          rounds += 1;
+        }
+        refused = 0;
+        failures = rounds * FAILURES;
+        if (level) continue;
+      }
       if (ended === RESTART || ended === PAUSE) continue;
       const bound = Math.min(LONGEST_WAIT_MS, retryMs * 2 ** Math.max(0, failures - 1));
       const ms = ended._retryMs ?? Math.max(SHORTEST_WAIT_MS, runtime.random() * bound);

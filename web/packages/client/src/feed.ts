@@ -1,6 +1,16 @@
-import { type EventFilter, type EventItem, type EventList, isIn, matches, parametersOf, pathOf } from "./filters.js";
+import {
+  type EventFilter,
+  type EventItem,
+  type EventList,
+  escaped,
+  isIn,
+  matches,
+  parametersOf,
+  pathOf,
+} from "./filters.js";
 import { type Context, createList, type List, type LiveList, type Undo, type View } from "./list.js";
-import { type FeedState, type Item, type Kind, patched, readAt } from "./list-state.js";
+import { type FeedState, type FrameData, type Item, type Kind, patched, readAt } from "./list-state.js";
+import type { Query } from "./requests.js";
 import type { FeedGroup } from "./schemas.js";
 
 /** What is shown of a list of events. */
@@ -33,30 +43,33 @@ export interface Groups extends Events<FeedState<EventGroup>> {
 
 const FRAMES = ["activity", "feed_read", "retracted"];
 
+/** Milliseconds after an event until groups are fetched again. */
+const REGROUP_MS = 1_000;
 /** Events of a group that are fetched together: the most that a page has. */
 const PAGE = 100;
 
-/** A list of events, or with `group` of groups of them. */
-export function createFeed(
-  context: Context,
-  list: EventList,
-  filter: EventFilter,
-  group?: boolean,
-): Feed & Groups & LiveList {
+/** The list that a frame names. */
+const listOf = (activity: string | undefined): EventList =>
+  activity === undefined ? "feed" : activity === "all" ? "activity" : { topic: activity };
+
+/** A list of events, or with `group` in the query of groups of them. */
+export function createFeed(context: Context, list: EventList, filter: EventFilter, query: Query): Feed & Groups & LiveList {
+  const { group } = query;
   const kind: Kind = {
     _inbox: false,
     _id: group ? "group_id" : "event_id",
     _order: group ? "created_at" : "event_id",
     _at: "position",
     _frames: FRAMES,
+    _covers: (data, item) => isIn(listOf(data.activity), item as EventItem),
     _has: (item) => !item.verb || matches(list, filter, item as EventItem),
   };
   const path = pathOf(list);
   // Those of a topic are marks of activity.
   const marks = list === "feed" ? "/v1/feed" : "/v1/activity";
-  const query = { ...parametersOf(filter), group };
   const events = createList(context, kind, path, marks, query);
   const requests = context._requests;
+  let regrouping = false;
   const now = (): string => new Date(requests._runtime.now()).toISOString();
   const set = (ids: readonly string[], read_at: string | null, send: () => Promise<number>): Promise<void> =>
     context._make(
@@ -85,6 +98,8 @@ export function createFeed(
   return Object.assign(events as unknown as Feed & Groups & LiveList, {
     list,
     filter,
+    _include: list === "feed" ? "activity" : list === "activity" ? "activity:all" : undefined,
+    _topic: typeof list === "object" ? escaped(list.topic) : undefined,
     markRead(...marked: readonly (string | EventGroup)[]) {
       const [first] = marked;
       if (typeof first !== "object") return set(marked as string[], now(), () => events._read(marked as string[]));
@@ -101,6 +116,16 @@ export function createFeed(
         () => readGroup(first),
       );
     },
+    ...(group && {
+      _apply(event: string, data: FrameData) {
+        if (regrouping || !FRAMES.includes(event) || !kind._has(data as Item)) return;
+        regrouping = true;
+        requests._runtime.after(REGROUP_MS, () => {
+          regrouping = false;
+          if (!context._signal.aborted) events.refetch().catch(() => undefined);
+        });
+      },
+    }),
     markUnread: (...ids: readonly string[]) => set(ids, null, () => events._mark("unread", { event_ids: ids })),
     readAll() {
       const read = readAt(now());

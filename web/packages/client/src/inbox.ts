@@ -1,6 +1,7 @@
-import { isAmong, type NotificationFilter, parametersOf } from "./filters.js";
+import type { NotificationFilter } from "./filters.js";
 import { type Context, createList, type List, type LiveList, type Undo, type View } from "./list.js";
 import { type InboxCounts, type InboxState, type Item, patched, readAt, type Step } from "./list-state.js";
+import type { Query } from "./requests.js";
 import type { Notification } from "./schemas.js";
 
 /** What is shown of an inbox. */
@@ -29,11 +30,16 @@ export interface Inbox extends List<InboxState> {
   seeAll(): Promise<void>;
 }
 
-const PATH = "/v1/notifications";
+export const PATH = "/v1/notifications";
 const NOTHING: InboxCounts = { unread_count: 0, unread_items: 0, unseen_count: 0 };
 
 /** A list of notifications. */
-export function createInbox(context: Context, filter: NotificationFilter): Inbox & LiveList {
+export function createInbox(
+  context: Context,
+  filter: NotificationFilter,
+  query: Query,
+  has: (item: Notification) => boolean,
+): Inbox & LiveList {
   const list = createList(
     context,
     {
@@ -42,11 +48,12 @@ export function createInbox(context: Context, filter: NotificationFilter): Inbox
       _order: "order",
       _at: "seq",
       _frames: ["notification", "read", "seen"],
-      _has: (item) => isAmong(filter, item as Notification),
+      _covers: () => true,
+      _has: (item) => has(item as Notification),
     },
     PATH,
     PATH,
-    parametersOf(filter),
+    query,
   );
   const now = (): string => new Date(context._requests._runtime.now()).toISOString();
   const change = (ids: readonly string[], patch: (item: Item) => Item, send: () => Promise<number>): Promise<void> =>

@@ -1,5 +1,6 @@
-export { type ArrivalListener, type ClientOptions, type SeriesQuery, TidingsClient, type TopQuery } from "./client.js";
+export { TidingsClient } from "./client.js";
 export type { ConnectionState } from "./connection.js";
+export type { ArrivalListener, ClientOptions, InboxApi } from "./core.js";
 export type { EventGroup, Feed, FeedView, Groups } from "./feed.js";
 export {
   type EventFilter,
@@ -15,6 +16,7 @@ export type { FeedState, InboxCounts, InboxState, ListState } from "./list-state
 export { RequestError } from "./problem.js";
 export type { Query, RequestOptions, Sent } from "./requests.js";
 export type { Resource, ResourceView } from "./resource.js";
+export type { SeriesQuery, TopQuery } from "./resources.js";
 export { browser, type Runtime } from "./runtime.js";
 export type * from "./schemas.js";
 export type { Store } from "./store.js";

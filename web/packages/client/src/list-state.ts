@@ -1,4 +1,4 @@
-import { type EventItem, type EventList, isIn, isUnread } from "./filters.js";
+import { type EventItem, isUnread } from "./filters.js";
 import type {
   FeedGroup,
   FeedReadFrame,
@@ -82,6 +82,8 @@ export interface Kind {
   readonly _frames: readonly string[];
   /** Whether the list has a live item. */
   _has(item: Item): boolean;
+  /** Whether a frame of marks is about a list that has the item. */
+  _covers(data: FrameData, item: Item): boolean;
 }
 
 export const EMPTY: State = {
@@ -167,8 +169,9 @@ export function after(kind: Kind, state: State, event: string, data: FrameData, 
 }
 
 /** An item after a frame of marks. */
-function marked({ _at: at }: Kind, item: Item, event: string, data: FrameData, now: number): Item {
+function marked(kind: Kind, item: Item, event: string, data: FrameData, now: number): Item {
   const { event_id: eventId = "" } = item;
+  const at = kind._at;
   const newer = data.items?.find((other) => other.id !== undefined && other.id === item.id);
   if (newer) return (newer.seq as number) > (item.seq as number) ? newer : item;
   if (data.event_ids?.includes(eventId)) return { ...item, read_at: data.read_at ?? null };
@@ -179,16 +182,12 @@ function marked({ _at: at }: Kind, item: Item, event: string, data: FrameData, n
     (item.unread_seq ?? (item.position as number)) <= (data.up_to as number) &&
     (item[at] as number) < now &&
     (data.type ?? item.type) === item.type &&
-    (at === "seq" || isIn(listOf(data.activity), item as EventItem))
+    kind._covers(data, item)
     ? mark === "seen_at"
       ? { ...item, seen_at: time }
       : readAt(time)(item)
     : item;
 }
-
-/** The list that a frame names. */
-const listOf = (activity: string | undefined): EventList =>
-  activity === undefined ? "feed" : activity === "all" ? "activity" : { topic: activity };
 
 /**
  * The state in which a mark that is not confirmed yet was made on some items. The counts change by what the loaded items

@@ -46,6 +46,9 @@ export interface LiveList extends List<State> {
   /** Equal lists with equal filters have the same key. */
   readonly _key: string;
   readonly _inUse: () => boolean;
+  /** What the list needs of a stream: a kind of frames, or a topic. */
+  readonly _include?: string | undefined;
+  readonly _topic?: string | undefined;
   /** The last confirmed state. */
   readonly _confirmed: () => State;
   _apply(event: string, data: FrameData): void;
@@ -89,8 +92,6 @@ export const KEPT = 500;
 const COLLECT_MS = 100;
 /** Ids in one request; more are sent at once. */
 const COLLECT_MAX = 50;
-/** Milliseconds after an event until groups are fetched again. */
-const REGROUP_MS = 1_000;
 
 /** A change that is shown before the server has confirmed it. */
 interface Pending {
@@ -102,7 +103,7 @@ interface Pending {
 /** A list that is loaded page by page, kept current by frames, and changed by the user before the server confirms it. */
 export function createList(context: Context, kind: Kind, path: string, marks: string, query: Query): LiveList {
   const { _requests: requests, _signal: signal } = context;
-  const { _at, _order, _id, _frames } = kind;
+  const { _at, _order, _id } = kind;
   const { _runtime: runtime } = requests;
   let confirmed = EMPTY;
   let status: Loading["status"] = "empty";
@@ -118,7 +119,6 @@ export function createList(context: Context, kind: Kind, path: string, marks: st
   /** The number of the last refetch whose state was taken. */
   let taken = 0;
   let etag = "";
-  let regrouping = false;
   const ids: string[] = [];
   let outcome: Promise<number>;
   let settle: ((outcome: Promise<number>) => void) | undefined;
@@ -233,18 +233,9 @@ export function createList(context: Context, kind: Kind, path: string, marks: st
       if (confirmed.fresh.length) advance((state) => released(kind, state));
     },
     _apply(event, data) {
-      if (_id !== "group_id") {
-        // Whether it is held now, not when a refetch is done.
-        const isHeld = held;
-        advance((state) => after(kind, state, event, data, isHeld));
-      } else if (_frames.includes(event) && kind._has(data as Item)) {
-        if (regrouping) return;
-        regrouping = true;
-        runtime.after(REGROUP_MS, () => {
-          regrouping = false;
-          if (!signal.aborted) refetch().catch(() => undefined);
-        });
-      }
+      // Whether it is held now, not when a refetch is done.
+      const isHeld = held;
+      advance((state) => after(kind, state, event, data, isHeld));
     },
     async _make(step, send) {
       const change: Pending = { _step: step };

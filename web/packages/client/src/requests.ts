@@ -24,7 +24,7 @@ export interface Sent {
 }
 
 /** Milliseconds for a response, without the time for which the server holds a poll. */
-export const RESPONSE_MS = 30_000;
+const RESPONSE_MS = 30_000;
 
 /** Sends requests for one user. */
 export interface Requests {

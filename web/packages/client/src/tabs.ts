@@ -49,10 +49,10 @@ const HEARTBEAT_MS = 3_000;
 const FROZEN_MS = 10_000;
 /** Milliseconds for which a leader may be hidden while another tab is visible: users switch between tabs. */
 const HIDDEN_MS = 5_000;
-/** Milliseconds after which a want lapses: its tab was closed or is frozen. */
-const LAPSE_MS = 30_000;
 /** Milliseconds after which a tab says again what it wants. */
 export const REPEAT_MS = 10_000;
+/** Milliseconds after which a want lapses: its tab was closed or is frozen. */
+const LAPSE_MS = 30_000;
 /** Topics that a server accepts for one stream. Lists of further ones are current only when they are fetched. */
 const MAX_TOPICS = 32;
 

@@ -1,4 +1,5 @@
 /** A browser in virtual time: nothing happens until {@link SimulatedRuntime.run} lets time pass. */
+import "../src/fallbacks.js"; // loaded before, so that no test waits for it in real time
 import type { Channel, Locks, PageEvent, Runtime } from "../src/runtime.js";
 
 interface Timer {

@@ -112,10 +112,22 @@ describe("the connection", () => {
     const waits = states.flatMap((state) => (state.status === "waiting" ? [(state.retryAt as number) - time.now] : []));
     expect(waits.length).toBeGreaterThan(15);
     expect(Math.max(...gaps("stream").slice(0, 2))).toBeLessThanOrEqual(2);
-    expect(Math.max(...gaps("stream"))).toBeLessThanOrEqual(92); // polls and lists are tried in between
+    expect(Math.max(...gaps("stream"))).toBeLessThanOrEqual(31);
     server.up = true;
-    await time.run(95_000);
+    await time.run(36_000);
     expect(client.connectionState.get()).toEqual({ status: "live", transport: "stream" });
+  });
+
+  test("tries the best transport first again when all have failed, so that it is live soon after the server is back", async () => {
+    for (const away of [3_000, 10_000, 20_000, 60_000]) {
+      server.up = false;
+      server.cut();
+      await time.run(away);
+      server.up = true;
+      await time.run(36_000);
+      expect(client.connectionState.get(), `${away} ms`).toEqual({ status: "live", transport: "stream" });
+      await time.run(120_000);
+    }
   });
 
   test("is closed half a minute after the page is hidden, and catches up when it is shown", async () => {

@@ -1,1 +1,0 @@
-import{k as l}from"./chunk-VW2P3RA5.js";import{b as o,d as a}from"./chunk-KKAPCKYG.js";var e=o(a(),1);function t(){return(0,e.jsx)("div",{className:"panel panel--flush",children:(0,e.jsx)(l,{level:2})})}export{t as a};
