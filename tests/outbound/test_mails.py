@@ -249,3 +249,23 @@ def test_a_mail_is_repeated_only_by_a_server_that_begins_anew_and_under_its_id(
         assert first == second
 
     loop.run(scene())
+
+
+def test_a_mail_from_while_the_clock_was_ahead_begins_no_digest(loop: Loop, world: World) -> None:
+    """The fault: mails waited until an hour after the time of the wrong clock, which may be years ahead."""
+
+    async def scene() -> None:
+        right = world.clock.ms
+        world.clock.ms = right + 400 * 86_400_000
+        await mailed(world, DIGEST)
+        world.clock.ms = right
+        await world.tell()
+        await world.deliver()
+        assert len(world.relay.mails) == 2
+        await world.tell()
+        await world.deliver()
+        assert len(world.relay.mails) == 2
+        await world.deliver(HOUR_S)
+        assert len(world.relay.mails) == 3
+
+    loop.run(scene())

@@ -83,7 +83,10 @@ def obstacle(facts: DeliveryFacts, rules: Rules, now: int) -> Obstacle | None:
 
 
 def _digest(endpoint: Endpoint, preferences: Preferences, now: int) -> Obstacle | None:
-    """The digest that collects the mails to an endpoint since the last one, if it is not due yet."""
+    """The digest that collects the mails to an endpoint since the last one, if it is not due yet. A last one in the future
+    was sent while the clock was ahead: it does not count, since the wait from then on may be years."""
+    if endpoint.sent_at > now:
+        return None
     sends_at = endpoint.sent_at + preferences.digest_s * 1_000
     collects = endpoint.channel == "email" and preferences.digest_s and now < sends_at
     return Obstacle("digest", sends_at) if collects else None
