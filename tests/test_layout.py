@@ -64,7 +64,7 @@ CAPABILITIES: Mapping[type[Any], tuple[type[Any], ...]] = {
         model.FireReminder,
         model.RecordDeliveryResults,
     ),
-    ports.UnsentDeliveries: (endpoint_commands.ResendDelivery,),
+    ports.UnsentDeliveries: (endpoint_commands.ResendDelivery, endpoint_commands.BoundDeliveries),
     ports.Snoozing: (inbox_commands.SnoozeNotifications, inbox_commands.ReturnSnoozed),
     ports.Erasing: (model.EraseUser,),
     ports.Backfills: (backfills.Backfill,),

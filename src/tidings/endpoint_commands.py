@@ -68,3 +68,10 @@ class ResendDelivery(msgspec.Struct, frozen=True):
     and while its endpoint is disabled."""
 
     id: int
+
+
+class BoundDeliveries(msgspec.Struct, frozen=True):
+    """Make queued deliveries that are due after ``latest`` (milliseconds) due now, to be decided again: their time comes
+    from a clock that was ahead."""
+
+    latest: int

@@ -10,6 +10,7 @@ from tidings.backfills import Backfill
 from tidings.display_names import SetDisplayName
 from tidings.endpoint_commands import (
     AddEndpoint,
+    BoundDeliveries,
     ConfirmEndpoint,
     EnableEndpoint,
     RemoveEndpoint,
@@ -305,6 +306,7 @@ Command = (
     | MergeUsers
     | RetryDeadLetters
     | ResendDelivery
+    | BoundDeliveries
 )
 
 

@@ -278,7 +278,7 @@ def grouping(type: str, rule: Rule, actor: str, thing: str, now: int) -> Groupin
 
 def duplicate_window(rule: Rule, default_s: int, notify: NotifyMode) -> int:
     """Seconds after a notification in which an event of this rule and mode is its duplicate; 0: it is none. ``default_s`` is
-    the setting. What arrives read alarms nobody, so each is kept."""
+    the setting. What arrives read does not disturb its user, so each is kept."""
     own_s = rule.duplicate_window_s
     window_s = default_s if own_s is None else own_s
     if not window_s or notify is NotifyMode.READ:

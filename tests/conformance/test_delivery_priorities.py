@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness import Harness
 from tidings.config import Settings
-from tidings.endpoint_commands import AddEndpoint
+from tidings.endpoint_commands import AddEndpoint, BoundDeliveries
 from tidings.model import EVERYONE, Follow, Publish, RecordDeliveryResults, SetNotificationType
 from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.rules import Rule
@@ -114,3 +114,20 @@ def test_what_followers_get_in_chunks_is_bulk(tmp_path: Path) -> None:
             await store.close()
 
     assert asyncio.run(scene()) == ["ping", *["chapter"] * 5]
+
+
+def test_deliveries_that_are_due_too_late_are_due_now(types: Harness) -> None:
+    """Those that failed or were held while the clock was ahead; not those due by then, nor dead letters."""
+    ping(types, "ping", *USERS[:4])
+    found = types.run(types.store.deliveries(LATER, 9))
+    results = (
+        DeliveryResult(found[0].id, "failed", LATER + 1, "HTTP 500"),
+        DeliveryResult(found[1].id, "held", LATER + 1),
+        DeliveryResult(found[2].id, "failed", LATER, "HTTP 500"),
+        DeliveryResult(found[3].id, "dead", LATER + 1, "HTTP 500"),
+    )
+    types.write(RecordDeliveryResults(results))
+    assert types.changed(BoundDeliveries(LATER)) == 2
+    now = types.run(types.store.deliveries(types.clock.ms, 9))
+    assert [one.id for one in now] == [found[0].id, found[1].id]
+    assert types.changed(BoundDeliveries(LATER)) == 0

@@ -269,3 +269,25 @@ def test_a_mail_from_while_the_clock_was_ahead_begins_no_digest(loop: Loop, worl
         assert len(world.relay.mails) == 3
 
     loop.run(scene())
+
+
+def test_a_clock_that_was_ahead_delays_no_delivery_for_long(loop: Loop, world: World) -> None:
+    """The fault: what failed or was held then waited for the time of the wrong clock."""
+
+    async def scene() -> None:
+        right = world.clock.ms
+        await world.mailbox()
+        await world.prefer(Preferences(quiet_hours=NIGHT))
+        world.clock.ms = right + 400 * 86_400_000
+        await world.tell()
+        await world.deliver()
+        due_in_s = await world.due_in_s()
+        assert due_in_s is not None
+        world.clock.ms = right
+        await world.deliver()
+        due_in_s = await world.due_in_s()
+        assert due_in_s is not None
+        assert due_in_s <= 86_400
+        assert world.relay.mails == []
+
+    loop.run(scene())

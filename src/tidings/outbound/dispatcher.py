@@ -18,6 +18,7 @@ import msgspec
 
 from tidings.background import NextRun, Worker, backoff_s
 from tidings.delivery_priority import DeliveryPriority
+from tidings.endpoint_commands import BoundDeliveries
 from tidings.errors import Unavailable
 from tidings.ids import message_id
 from tidings.model import Command, CommandResult, Outcome, RecordDeliveryResults
@@ -26,14 +27,14 @@ from tidings.outages import OutageLog
 from tidings.outbound.channel import MAX_ERROR, Channel, OutboundMessage, SendResult
 from tidings.outbound.channel_registry import ChannelRegistry, NotConfigured
 from tidings.outbound.payload import outbound_message
-from tidings.outbound.retry import FIRST_ENDPOINT_REST_MS, CircuitBreaker, retry_delay_ms
+from tidings.outbound.retry import FIRST_ENDPOINT_REST_MS, LONGEST_DELAY_MS, CircuitBreaker, retry_delay_ms
 from tidings.outbound.slots import Slots, Speed
 from tidings.outbound.troubles import Troubles
 from tidings.pauses import Pauses
 from tidings.personal_data import DeliveryResult, Endpoint
 from tidings.projections.delivery_policy import decide, defer_or_drop
 from tidings.projections.notification_rendering import NotificationRenderer
-from tidings.rules import Rules
+from tidings.rules import SET_BACK_MS, Rules
 from tidings.telemetry import DELIVERIES, DELIVERY_LAG, ENDPOINTS_DISABLED
 from tidings.timeutil import Clock
 
@@ -118,6 +119,8 @@ class DeliveryDispatcher(Worker):
         self._wording = wording
         self._clock = clock
         self._unsubscribe = unsubscribe
+        self._ahead = clock.now() - self._since()
+        """Milliseconds by which the time of day is ahead of the monotonic clock: it falls when the clock is set back."""
         self._seed = (chance or Random()).random()
         self._hosts = CircuitBreaker()
         self._silent = CircuitBreaker(1, FIRST_ENDPOINT_REST_MS)
@@ -161,6 +164,7 @@ class DeliveryDispatcher(Worker):
 
     async def _look(self) -> float:
         """Begin or record what is due; returns the seconds until the next read, 0 if more is due now."""
+        await self._bound_if_set_back()
         now, next_due = self._clock.now(), await self._store.next_due()
         if next_due is None:
             return LONGEST_REST_S
@@ -173,6 +177,13 @@ class DeliveryDispatcher(Worker):
         progress = handled or len(self._lanes) + len(self._refused) > before
         await self._settle(handled)
         return 0 if progress and len(page) == PAGE and not self._slots.are_full() else SHORTEST_REST_S
+
+    async def _bound_if_set_back(self) -> None:
+        """After the clock was set back, have what is due later than any delay from now be decided again."""
+        ahead = self._clock.now() - self._since()
+        if self._ahead - ahead > SET_BACK_MS:
+            await self._submit(BoundDeliveries(self._clock.now() + LONGEST_DELAY_MS))
+        self._ahead = ahead
 
     def _busy(self) -> tuple[str, ...]:
         """The endpoints to which nothing is begun now. Their deliveries keep their place: to postpone those would have

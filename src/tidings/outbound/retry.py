@@ -7,6 +7,8 @@ WAITS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds before each further attempt, as Standard Webhooks proposes: ten attempts over about 75 hours."""
 SPREAD = 0.5
 """The share by which a delay is shortened or extended at random, so that deliveries that failed together are spread."""
+LONGEST_DELAY_MS = int(WAITS_S[-1] * (1 + SPREAD) * 1_000)
+"""Maximum milliseconds between two attempts: also more than a receiver may ask for."""
 FAILURES = 3
 """Consecutive attempts without a response after which the breaker of a host opens."""
 REST_MS = 60_000

@@ -275,6 +275,12 @@ class MemoryDeliveries(MemoryState):
             pending.dead, pending.attempts, pending.due_at = False, 0, self._clock.now()
         return len(dead)
 
+    def _bound(self, latest: int) -> int:
+        late = [pending for pending in self._waiting() if pending.due_at > latest]
+        for pending in late:
+            pending.held, pending.due_at = False, self._clock.now()
+        return len(late)
+
     def _resend(self, resend: ResendDelivery) -> int:
         pending = self._pending.get(resend.id)
         if pending is None or not self._people[pending.user].endpoints[pending.endpoint].is_usable:

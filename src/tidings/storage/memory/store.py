@@ -22,6 +22,7 @@ from tidings.backfills import Backfill
 from tidings.display_names import SetDisplayName
 from tidings.endpoint_commands import (
     AddEndpoint,
+    BoundDeliveries,
     ConfirmEndpoint,
     EnableEndpoint,
     RemoveEndpoint,
@@ -311,7 +312,8 @@ class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventC
         | RecordDeliveryResults
         | RebuildFeeds
         | RetryDeadLetters
-        | ResendDelivery,
+        | ResendDelivery
+        | BoundDeliveries,
     ) -> int:
         match command:
             case MaterializeBroadcasts():
@@ -345,6 +347,8 @@ class MemoryStore(MemoryUserMerges, MemoryBackfills, MemoryStreams, MemoryEventC
                 return self._replay()
             case ResendDelivery():
                 return self._resend(command)
+            case BoundDeliveries():
+                return self._bound(command.latest)
 
     def _changed(self, updated: int) -> CommandResult:
         return CommandResult(updated, self._position)

@@ -228,3 +228,14 @@ def replay(w: WriteSession) -> int:
     """Retry dead letters now, with a new count of attempts, unless their endpoint is disabled; returns how many."""
     w.db.execute(sql("retry_dead_deliveries"), (w.clock.now(),))
     return w.db.changes()
+
+
+def bound(w: WriteSession, latest: int) -> CommandResult:
+    """Make deliveries that are due after a time due now."""
+    changed = 0
+    for each in DeliveryPriority:
+        w.db.execute(
+            sql("bound_deliveries"), {"priority": each.value, "latest": latest, "now": w.clock.now()}
+        )
+        changed += w.db.changes()
+    return CommandResult(changed, w.position)

@@ -1,6 +1,6 @@
 """What a change of notifications changes of the feed with which they share a read state.
 
-Nothing of an event is written when its notification is read: readers find that (shared_items.py). Streams are told, and
+Nothing of an event is written when its notification is read: readers find that (shared_items.py). Streams are notified, and
 events whose notification is unread again get rows of their own if the feed alone would have them read.
 """
 

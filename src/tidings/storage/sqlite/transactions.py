@@ -5,7 +5,7 @@ from itertools import groupby
 
 from tidings.backfills import Backfill
 from tidings.display_names import SetDisplayName
-from tidings.endpoint_commands import ResendDelivery, Unsubscribe
+from tidings.endpoint_commands import BoundDeliveries, ResendDelivery, Unsubscribe
 from tidings.errors import KeyReused
 from tidings.inbox_commands import (
     MarkAllNotificationsRead,
@@ -75,6 +75,7 @@ _Personal = (
     | FireReminder
     | RecordDeliveryResults
     | ResendDelivery
+    | BoundDeliveries
     | MaterializeBroadcasts
     | Publish
 )
@@ -158,6 +159,8 @@ def _change_personal(w: WriteSession, r: ReadSnapshot, command: _Personal) -> Ou
             return reminders.fire(w, command)
         case RecordDeliveryResults():
             return deliveries.settle(w, command)
+        case BoundDeliveries():
+            return deliveries.bound(w, command.latest)
         case ResendDelivery():
             return unsent_deliveries.resend(w, command)
         case MaterializeBroadcasts():

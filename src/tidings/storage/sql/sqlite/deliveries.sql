@@ -73,6 +73,10 @@ UPDATE delivery SET dead_lettered = 0, attempts = 0, due_at = ? WHERE dead_lette
 -- name: release_held
 UPDATE delivery INDEXED BY delivery_held SET due_at = min(due_at, :now), held = 0 WHERE user = :user AND held <> 0;
 
+-- name: bound_deliveries
+UPDATE delivery INDEXED BY delivery_due SET due_at = :now, held = 0
+WHERE dead_lettered = 0 AND priority = :priority AND due_at > :latest;
+
 -- name: next_due
 SELECT min(due_at) FROM (
   SELECT min(due_at) AS due_at FROM reminder
