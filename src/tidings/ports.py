@@ -485,7 +485,7 @@ class DeliveryQueue(Protocol):
 
 
 class UnsentDeliveries(Protocol):
-    """The deliveries that were not sent, for operators, and the bound of their delays. A capability beside the store's own."""
+    """The deliveries that were not sent, for operators, and a bound of their delays. A capability beside the store's own."""
 
     async def unsent_deliveries(
         self, endpoint: str | None, limit: int, before: DeliveryPlace | None = None
