@@ -106,12 +106,13 @@ def _same_feeds(law: World, found: World, user: str) -> None:
     head = law.position()
     for each in (FeedFilter(), FeedFilter(include_own=True)):
         _same_feed(law, found, user, each)
-    alike(law, found, World.feed_since, user, law.feed_known_from(user))
+    start = law.feed_known_from(user)
+    alike(law, found, World.feed_since, user, start)
     for own in (False, True):
         alike(law, found, World.summary, user, own)
     alike(law, found, World.feed_changes, user, (0, head // 2, max(0, head - 3), head))
     found.first_page_holds(user)
-    found.check_stream(user)
+    found.check_stream(user, start)
 
 
 def _same_inbox(law: World, found: World, user: str, verbs: Sequence[str]) -> None:

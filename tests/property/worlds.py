@@ -385,9 +385,12 @@ class World:
         self.read(client.catch_up(self.store, user, PAGE))
         faithful(client.rows, self.read(self.store.inbox(user, ALL, None)).rows)
 
-    def check_stream(self, user: str) -> None:
-        """I5: what a stream would send of the feed, resumed after every page, is the feed."""
-        start = self.feed_known_from(user)
+    def check_stream(self, user: str, start: int) -> None:
+        """I5: what a stream would send of the feed, resumed after every page, is the feed. ``start`` is the first position
+        from which on it can be continued."""
+        tried = sorted({start // 2, max(0, start - 1), start})
+        known = [at for at in tried if not self.read(self.store.feed_since(user, at, PAGE)).reset]
+        assert known == [start], f"the feed of {user} is known from {known}, the law says from {start}"
         items = [item for item in self.feed(user, FeedFilter()) if item.position > start]
         positions = {item.position: str(item.key) for item in items}
         frames = [streams.Frame(at, positions.get(at, "")) for at in self.feed_since(user, start)]
