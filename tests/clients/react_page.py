@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "web/packages/react/tests/page"
 POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css"}
+AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
 PATH = "/page/"
 PRODUCTION = '--define:process.env.NODE_ENV="production"'
 LIMIT_S = 120
@@ -63,6 +64,13 @@ class ReactPage(Page):
         """Wait until a script is true; it is evaluated again with each frame that the page paints."""
         waiting = f"new Promise((done) => {{const ask = () => {{let is; try {{is = {condition}}} catch {{}}; "
         self.run(waiting + "is ? done(true) : requestAnimationFrame(ask)}; ask()})")
+
+    def faults(self) -> list[str]:
+        """What axe finds against WCAG 2.2 AA and good practice."""
+        self.run(AXE.read_text())
+        found = "all.violations.flatMap((one) => one.nodes.map((node) => one.id + ': ' + node.html))"
+        faults: list[str] = self.run(f"axe.run().then((all) => {found})")
+        return faults
 
     def key(self, key: str, text: str = "", shift: bool = False) -> None:
         """Press a key."""

@@ -87,3 +87,49 @@ def test_the_keyboard_is_enough(server: Server, page: ReactPage) -> None:
     page.until(named("Notifications, 1 unread"))
     page.key("Escape")
     page.until("document.activeElement.className.includes('tidings-bell')")
+
+
+WAITED = {
+    "dropdown": "(document.querySelector('.tidings-bell[aria-expanded=false]')?.click(), "
+    "document.querySelectorAll('.tidings-panel .tidings-row').length === 3)",
+    "inbox": "document.querySelectorAll('.tidings-row').length === 3",
+    "feed": "document.querySelectorAll('.tidings-card').length === 3",
+    "home": "document.querySelectorAll('.tidings-card').length === 3 && document.querySelector('.tidings-top__item')",
+    "preferences": "document.querySelector('.tidings-switch')",
+}
+"""When each view is complete."""
+
+
+def test_axe_finds_nothing(server: Server, page: ReactPage) -> None:
+    """In each view, in either theme, and from right to left."""
+    actions = [
+        {"id": "yes", "label": "Yes", "style": "primary"},
+        {"id": "no", "label": "No", "style": "danger"},
+    ]
+    events = [event(object_id=one, target_user_ids=[USER]) for one in "123"]
+    events[0] |= {"actions": actions, "description": "A description"}
+    assert httpx.post(f"{server.url}/v1/events", json=events).status_code == 201
+    found = {}
+    for show, complete in WAITED.items():
+        for theme, lang, direction in (("light", "en", "ltr"), ("dark", "ar", "rtl")):
+            page.show(server.url, show=show, user=USER, theme=theme, lang=lang, dir=direction)
+            page.until(complete)
+            page.run(
+                "Promise.all(document.getAnimations().map((one) => one.effect.getTiming().iterations === 1 && one.finished))"
+            )
+            if faults := page.faults():
+                found[show, theme] = faults
+    assert found == {}
+
+
+def test_a_long_list_has_few_rows_in_the_document(server: Server, page: ReactPage) -> None:
+    """Beyond a hundred, only those rows are in the document that can be seen, and the last one can be reached."""
+    for start in range(0, 300, 100):
+        publish(server, *map(str, range(start, start + 100)))
+    page.show(server.url, show="inbox", user=USER)
+    page.until("document.querySelectorAll('.tidings-row').length >= 20")
+    page.until(
+        '(window.scrollTo(0, 1e7), document.querySelector(\'[aria-setsize="300"][aria-posinset="300"]\'))'
+    )
+    assert page.run("document.querySelectorAll('.tidings-row').length") < 60
+    page.until("(window.scrollTo(0, 0), document.querySelector('[aria-posinset=\"1\"]'))")
