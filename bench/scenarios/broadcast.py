@@ -21,7 +21,7 @@ from bench.raw_socket_baseline import BARE, bare
 from bench.remote_client import afar
 from bench.report import CPU_S, SHARE, TIMES_PEER, Row
 from bench.run import Bench
-from bench.scenarios.streams import ACTIVITY, ALL, CPU_PER, FLAGS, follow, quantiles, sample
+from bench.scenarios.streams import ACTIVITY, ALL, CPU_PER, EVERYONE, FLAGS, follow, quantiles, sample
 from bench.server import Served, spawned, started
 from bench.stream_clients import Crowd, Dialect, Listener
 
@@ -74,12 +74,14 @@ def _sides(bench: Bench, streams: int, stack: ExitStack) -> list[Side]:
     store = bench.new_store(f"broadcast-{streams}")
     alike = stack.enter_context(started(store, *FLAGS))
     own = stack.enter_context(started(bench.new_store(f"broadcast-{streams}-own"), *FLAGS))
+    everyone = stack.enter_context(started(bench.new_store(f"broadcast-{streams}-everyone"), *FLAGS))
     for served in (alike, own):
         follow(served.port, TOPIC, streams)
     frame = sample(alike.port, ACTIVITY, publish)
     sides = [
         Side("activity", *alike[:2], ACTIVITY, publish),
         Side("own ids", *own[:2], ALL, publish),
+        Side("all activity", *everyone[:2], EVERYONE, publish),
         Side("bare", *stack.enter_context(spawned(bare))[:2], BARE, post("/", frame)),
     ]
     peer: Served | None = stack.enter_context(nchan(bench.folder / f"nchan-{streams}", wanted=bench.peers))
@@ -125,6 +127,7 @@ def _rows(streams: int, limits: tuple[int, int], took: dict[str, list[Rounds]]) 
         row,
         Row(name=f"{what}: share of a bare loop", value=row.value / top, unit=SHARE, gate=0.4, goal=0.85),
         _row(f"{what}, ids of their own", streams, took["own ids"], ceiling=top),
+        _row(f"{what} of all activity", streams, took["all activity"], ceiling=top),
     ]
     if "nchan" in took:
         peer = _row(f"nchan: {what}", streams, took["nchan"])

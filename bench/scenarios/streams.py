@@ -11,6 +11,7 @@ HELLO = b"event: hello\n"
 ACTIVITY = Dialect(f"{STREAM}activity", HELLO, b"event: activity\n")
 INBOX = Dialect(f"{STREAM}notifications", HELLO, b"event: notification\n")
 ALL = ACTIVITY._replace(request=f"{STREAM}notifications,activity")
+EVERYONE = ACTIVITY._replace(request=f"{STREAM}activity:all")
 FLAGS = ("--stream-opens-per-s", "20000")
 """How fast streams are let in is no question here."""
 CPU_PER = 100_000
