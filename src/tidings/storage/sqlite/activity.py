@@ -33,6 +33,7 @@ everybody sees."""
 
 SCANNED = 1_000
 """Positions of the log that are examined together for a stream: about 3 ms of a thread."""
+_NOTHING: dict[int, int] = {}
 
 
 class ActivityViewer(NamedTuple):
@@ -66,8 +67,11 @@ def page(
     plain = want == EVERYTHING and not viewer.careful
     for chunk in chunk_sizes(r, limit, plain):
         shown, reached = listed.chunk(fits, at, above, chunk)
-        read = read_times(r, viewer, [(e.key, e.position) for e in shown], in_feed=False)
-        shown = [e for e in shown if want.read in (None, e.key in read)]
+        read = _NOTHING
+        if viewer.reads:
+            read = read_times(r, viewer, [(e.key, e.position) for e in shown], in_feed=False)
+        if want.read is not None:
+            shown = [e for e in shown if (e.key in read) == want.read]
         items += [FeedItem(e.key, e.position, e.body, read.get(e.key)) for e in _with_bodies(r, shown)]
         if len(items) > limit:
             return Page(items[:limit], items[limit - 1].key, position)
@@ -257,8 +261,13 @@ class Listing:
             if reached is not None and events and not self(events[-1]):
                 own, reached = self.passed_over(reached, above)
                 events += own
-        hidden = _blocked(self._r, self._viewing, events)
-        return [e for e in events if fits(e) and e.actor not in hidden and self(e)], reached
+        if not fits.admits_all:
+            events = [e for e in events if fits(e)]
+        if hidden := _blocked(self._r, self._viewing, events):
+            events = [e for e in events if e.actor not in hidden]
+        if self._topic is not None:  # those of everybody were read by their visibility
+            events = [e for e in events if self(e)]
+        return events, reached
 
     def of(self, keys: Sequence[int]) -> list[EventRow]:
         """The events of these keys, all of this activity's list, that are listed, without their bodies."""

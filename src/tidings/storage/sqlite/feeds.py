@@ -257,6 +257,11 @@ class Matcher(NamedTuple):
     r: ReadSnapshot
     rule: EventFilter[int]
 
+    @property
+    def admits_all(self) -> bool:
+        """Whether it is a filter of nothing."""
+        return all(field is None for field in self.rule)
+
     def __call__(self, event: EventRow) -> bool:
         """Whether the event matches."""
         return self.rule.admits(event.verb, event.actor, event.all_topics, lambda: self._object(event))
