@@ -64,6 +64,7 @@ def test_a_page_is_bounded_in_bytes(app: httpx.Client, reader: str, path: str) -
     assert len(walked) > 1
 
 
+@pytest.mark.need("FE11")
 def test_few_fields_make_larger_pages(app: httpx.Client, reader: str) -> None:
     """What is bounded is what is sent."""
     page = app.get("/v1/feed?user_id=large&limit=100&fields=object_id").json()

@@ -92,6 +92,7 @@ def test_a_half_made_merge_goes_on_after_a_restart(tmp_path: Path) -> None:
         runner.run(again.store.close())
 
 
+@pytest.mark.need("IN8")
 def test_fan_out_that_keeps_failing_becomes_a_dead_letter(opened: Inside) -> None:
     """It is set aside after MAX_ATTEMPTS, others go on meanwhile, and a replay tries it again."""
     opened.write(*(Follow(f"f{n}", "user:alice") for n in range(4)))
