@@ -46,7 +46,7 @@ ADVICE: Mapping[str, str] = {
     "endpoint-disabled": "Enable the endpoint, or have its address confirmed; then repeat the request.",
     "merge-under-way": "Wait for its job to end, then send the same request again.",
     "acted-otherwise": "Show the notification as it is: its `acted` has the action that was taken, and when.",
-    "gone": "Do not repeat the request. Set the state that you want with another request.",
+    "expired": "Do not repeat the request. Set the state that you want with another request.",
     "too-large": "Send less at once. The limits are [settings](settings.md).",
     "unsupported-media-type": "Send `application/json`; events also as `application/x-ndjson`.",
     "invalid-fields": "`errors` has a JSON Pointer to each such field of the body, or the name of a part of the path, up to "

@@ -12,8 +12,8 @@ from tidings.config import KIB, MIB, Settings
 from tidings.cursors import Cursors
 from tidings.errors import (
     BadParameter,
+    Expired,
     FieldError,
-    Gone,
     InvalidFields,
     KeyInFlight,
     KeyReused,
@@ -472,7 +472,7 @@ class Commands:
         """Undo the read-all of this token; notifications that it alone marked read are unread again. A second time changes
         nothing.
 
-        Raises BadParameter for a token that is damaged or another user's, Gone UNDO_MS after the read-all.
+        Raises BadParameter for a token that is damaged or another user's, Expired UNDO_MS after the read-all.
         """
         return cast(
             InboxUpdateResult,
@@ -494,7 +494,7 @@ class Commands:
             raise BadParameter(f"undo: {error.detail}", (error,)) from None
         made, _, at = said.partition(".")
         if self._clock.now() > int(at) + UNDO_MS:
-            raise Gone(f"a read-all can be undone for {UNDO_MS // 60_000} minutes")
+            raise Expired(f"a read-all can be undone for {UNDO_MS // 60_000} minutes")
         return int(made)
 
     async def reconcile(self) -> CommandResult:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from tidings.commit_queue import GroupCommitQueue
 from tidings.endpoint_commands import ConfirmEndpoint, ReserveConfirmation
-from tidings.errors import Gone, NotFound, TooManyRequests, Unavailable
+from tidings.errors import Expired, NotFound, TooManyRequests, Unavailable
 from tidings.mail_addresses import counted_mailbox
 from tidings.model import CommandResult
 from tidings.signed_links import SignedLinks
@@ -95,15 +95,15 @@ class Confirmations:
         return self._links.link(_EXPIRY.pack(self._clock.now() + CONFIRM_WITHIN_S * 1_000) + id.encode())
 
     def check(self, token: str) -> str:
-        """The endpoint of a link's token. Raises NotFound for a foreign one, Gone for an old one."""
+        """The endpoint of a link's token. Raises NotFound for a foreign one, Expired for an old one."""
         content = self._links.content(token)
         if _EXPIRY.unpack_from(content)[0] <= self._clock.now():
-            raise Gone("the link has expired: register the address again for another")
+            raise Expired("the link has expired: register the address again for another")
         return content[_EXPIRY.size :].decode()
 
     async def confirm(self, token: str) -> None:
         """Confirm the endpoint of a token; a repetition changes nothing. Raises NotFound, also if the endpoint was removed,
-        and Gone."""
+        and Expired."""
         outcome = await self._log.submit(ConfirmEndpoint(self.check(token)))
         if not (isinstance(outcome, CommandResult) and outcome.updated):
             raise NotFound("the address is not registered any more")

@@ -121,10 +121,10 @@ class MergeUnderWay(TidingsError):
     status, code, title = 409, "merge-under-way", "Another merge of the user is in progress"
 
 
-class Gone(TidingsError):
+class Expired(TidingsError):
     """The resource existed, or the action was possible, and its time is over."""
 
-    status, code, title = 410, "gone", "The time for the request is over"
+    status, code, title = 410, "expired", "The time for the request is over"
 
 
 class TooLarge(TidingsError):

@@ -23,7 +23,7 @@ from tidings.activity_scope import EVERYBODY
 from tidings.client.effects import TransportError
 from tidings.errors import (
     ActedOtherwise,
-    Gone,
+    Expired,
     KeyInFlight,
     MergeUnderWay,
     NotFound,
@@ -35,7 +35,16 @@ from tidings.ports import Store
 from tidings.testing import MemoryStore
 
 T = TypeVar("T")
-EXPECTED = (OSError, Unavailable, KeyInFlight, NotFound, Gone, TooManyRequests, ActedOtherwise, MergeUnderWay)
+EXPECTED = (
+    OSError,
+    Unavailable,
+    KeyInFlight,
+    NotFound,
+    Expired,
+    TooManyRequests,
+    ActedOtherwise,
+    MergeUnderWay,
+)
 """What an act may be refused with; anything else is a failure of what is simulated, or of the simulation."""
 TRACE_LINES = 60
 """The last lines of a trace, which a failure shows."""

@@ -17,7 +17,7 @@ from tidings.confirmations import (
     Confirmations,
 )
 from tidings.endpoint_commands import AddEndpoint, ConfirmEndpoint, RemoveEndpoint
-from tidings.errors import Gone, NotFound, TooManyRequests
+from tidings.errors import Expired, NotFound, TooManyRequests
 from tidings.model import Command, EraseUser
 from tidings.personal_data import Endpoint
 from tidings.ports import Store
@@ -124,7 +124,7 @@ def test_a_link_ends_with_its_time_and_with_its_endpoint(backend: str, tmp_path:
         made.clock.advance(CONFIRM_WITHIN_S * 1_000 - 1)
         made.confirmations.check(token)
         made.clock.advance(1)
-        with pytest.raises(Gone):
+        with pytest.raises(Expired):
             await made.confirmations.confirm(token)
         token = await made.token()
         await made.log.submit(EraseUser("bob"))

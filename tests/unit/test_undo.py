@@ -10,7 +10,7 @@ from tidings.commands import UNDO_MS, Commands
 from tidings.commit_queue import GroupCommitQueue
 from tidings.config import Settings
 from tidings.cursors import Cursors
-from tidings.errors import BadParameter, Gone, InvalidFields
+from tidings.errors import BadParameter, Expired, InvalidFields
 from tidings.model import Publish
 from tidings.projections.runner import Runner
 from tidings.testing import FakeClock, MemoryStore, event
@@ -49,8 +49,9 @@ def test_after_its_time_it_stays() -> None:
         async with service(clock) as ingest:
             _, token = await ingest.read_all("zoe", None, None)
             clock.advance(UNDO_MS + 1)
-            with pytest.raises(Gone, match="10 minutes"):
+            with pytest.raises(Expired, match="10 minutes") as refused:
                 await ingest.undo("zoe", token or "")
+            assert (refused.value.status, refused.value.code) == (410, "expired")
             assert (await ingest.read_all("zoe", None, None))[0].unread_count == 0
 
     asyncio.run(play())

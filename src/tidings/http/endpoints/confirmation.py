@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from tidings.confirmations import CONFIRM_WITHIN_S, DAY_S, PATH
-from tidings.errors import Gone, NotFound
+from tidings.errors import Expired, NotFound
 from tidings.http.link_page import HTML, link_page
 from tidings.http.params import LinkParams
 from tidings.http.routing import Access, RequestContext, Response, Route
@@ -47,12 +47,12 @@ async def _page_after(step: Awaitable[None], title: str, content: str) -> Respon
     """The page to show after a successful step, or the one that says that the link does not work."""
     try:
         await step
-    except (NotFound, Gone) as error:
+    except (NotFound, Expired) as error:
         return _failed(error)
     return link_page(title, content)
 
 
-def _failed(error: NotFound | Gone) -> Response:
+def _failed(error: NotFound | Expired) -> Response:
     days = CONFIRM_WITHIN_S // DAY_S
     content = f"<p>A link works for {days} days, and for an address that is still registered.</p>"
     return link_page("This link does not work", content, error.status)
