@@ -90,7 +90,7 @@ class EventFanOut:
         alike: dict[tuple[str, ...], dict[Stream, None]] = {}
         apart: dict[str, list[Stream]] = {}
         for name in sorted(self._registry.watching.keys() & {reach.watched for reach in reaches}):
-            for stream in self._registry.watching[name].all_streams():
+            for stream in self._registry.watching[name]:
                 if stream.scope.feed or stream.user in differing:
                     apart.setdefault(name, []).append(stream)
                 else:

@@ -21,8 +21,7 @@ class Watchers:
     def __len__(self) -> int:
         return len(self.visitors) + sum(map(len, self.users.values()))
 
-    def all_streams(self) -> Iterator[Stream]:
-        """The streams."""
+    def __iter__(self) -> Iterator[Stream]:
         yield from self.visitors
         for mine in self.users.values():
             yield from mine
