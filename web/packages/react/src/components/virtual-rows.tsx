@@ -5,7 +5,7 @@ import {
   useWindowVirtualizer,
   type Virtualizer,
 } from "@tanstack/react-virtual";
-import { type ReactNode, type RefObject, useCallback, useLayoutEffect, useRef } from "react";
+import { type ReactNode, type Ref, type RefObject, useCallback, useLayoutEffect, useRef } from "react";
 import type { RowsProps } from "./rows.js";
 
 /** Pixels of a row before it is measured. */
@@ -45,7 +45,7 @@ function useCommon<T>({ items, keyOf, active }: Own<T>): {
 
 function InElement<T>(props: Own<T> & { scroller: RefObject<HTMLElement | null> }): ReactNode {
   const virtualizer = useVirtualizer({ ...useCommon(props), getScrollElement: () => props.scroller.current });
-  return <Positioned {...props} virtualizer={virtualizer} offset={0} holder={useRef(null)} />;
+  return <Positioned {...props} virtualizer={virtualizer} offset={0} holder={useRef<HTMLDivElement>(null)} />;
 }
 
 function InPage<T>(props: Own<T>): ReactNode {
@@ -56,7 +56,7 @@ function InPage<T>(props: Own<T>): ReactNode {
 }
 
 function Positioned<T, S extends Element | Window>(
-  props: Own<T> & { virtualizer: Virtualizer<S, Element>; offset: number; holder: RefObject<HTMLDivElement | null> },
+  props: Own<T> & { virtualizer: Virtualizer<S, Element>; offset: number; holder: Ref<HTMLDivElement> },
 ): ReactNode {
   const { items, row, virtualizer, offset, holder } = props;
   useAnchor(props);
