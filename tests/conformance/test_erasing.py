@@ -92,7 +92,7 @@ def test_an_erasure_moves_nobody_else(store: Harness) -> None:
         assert resets(store, user) == set(range(head + 2, head + 10))
 
 
-def test_who_was_told_of_nothing_leaves_no_place(store: Harness) -> None:
+def test_a_user_without_notifications_leaves_no_tombstone(store: Harness) -> None:
     """There is no seq that a device could have."""
     store.write(MaterializeBroadcasts(("bob",)), Follow("bob", "item:1"), EraseUser("bob"))
     assert resets(store, "bob") == set(range(1, 9))

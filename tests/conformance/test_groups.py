@@ -325,7 +325,7 @@ def test_a_group_that_lost_an_item_goes_on(store: Harness) -> None:
     assert (row.event_ids, row.order, row.seq, row.actor_count) == ((newest, ids[0]), 4, 4, 2)
 
 
-def test_a_crowd_loses_a_retracted_event(store: Harness) -> None:
+def test_many_followers_lose_a_retracted_event(store: Harness) -> None:
     """Each of those it was told, in a group or alone."""
     crowd = tuple(f"f{n}" for n in range(130))
     first, second = store.publish(event("ann", targets=crowd), event("ben", targets=crowd[::2]))

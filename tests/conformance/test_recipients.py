@@ -125,7 +125,7 @@ def test_types_that_claim_one_verb_are_refused_whole(store: Harness) -> None:
 # --- followers ----------------------------------------------------------------------------------------------
 
 
-def test_followers_of_the_object_are_told_if_the_type_says_so(store: Harness) -> None:
+def test_followers_of_the_object_are_notified_if_the_type_says_so(store: Harness) -> None:
     """Instead of the targets or, told once, besides them; never for a type that does not."""
     store.write(*(Follow(user, "bridge:1") for user in ("bob", "cy")))
     store.write(SetNotificationType("both", Rule(notify="both")))
@@ -146,7 +146,7 @@ def test_only_a_follow_of_the_object_tells(store: Harness) -> None:
     assert store.counts("bob") == singles(1, 1)
 
 
-def test_followers_are_told_as_targets_are(store: Harness) -> None:
+def test_followers_are_notified_as_targets_are(store: Harness) -> None:
     """Not the actor, not who has masked it, not who does not want the type."""
     store.write(*(Follow(user, "bridge:1") for user in ("alice", "bob", "cy", "dora", "eve")))
     store.write(SetMute("bob", "category:x"), SetBlock("alice", "user:cy"))
@@ -156,7 +156,7 @@ def test_followers_are_told_as_targets_are(store: Harness) -> None:
     assert told == ["eve"]
 
 
-def test_a_crowd_of_followers_is_told(store: Harness) -> None:
+def test_many_followers_are_notified(store: Harness) -> None:
     """Each of them once, be it by later work, and everybody in the order of the log."""
     crowd = [f"f{n}" for n in range(130)]
     store.write(*(Follow(user, "bridge:1") for user in crowd))
@@ -183,7 +183,7 @@ def test_the_inbox_is_the_audience_recomputed(store: Harness) -> None:
 # --- preferences --------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_wanted_is_not_told(store: Harness) -> None:
+def test_what_is_not_wanted_is_not_notified(store: Harness) -> None:
     """By type, by "*" for all others; the preference of a type goes before. What came meanwhile does not come later."""
     store.write(SetPreferences("bob", Preferences(types={"comment": OFF})))
     assert [notifies(store, "bob", verb) for verb in ("comment", "post")] == [False, True]
@@ -201,7 +201,7 @@ def test_other_channels_do_not_silence_the_inbox(store: Harness) -> None:
     assert notifies(store, "bob", "comment")
 
 
-def test_critical_types_are_told_whatever_is_wanted(store: Harness) -> None:
+def test_critical_types_are_notified_whatever_is_wanted(store: Harness) -> None:
     """But not to the actor, nor past a mask."""
     store.write(
         SetNotificationType("alarm", Rule(critical=True)),
@@ -216,7 +216,7 @@ def test_critical_types_are_told_whatever_is_wanted(store: Harness) -> None:
 
 
 @pytest.mark.need("NO6")
-def test_a_duplicate_within_the_window_is_not_told(store: Harness) -> None:
+def test_a_duplicate_within_the_window_is_not_notified(store: Harness) -> None:
     """Of the same type and actor on the same object; what was suppressed does not prolong the window."""
     store.write(SetNotificationType("like", Rule(duplicate_window_s=60, group="none")))
     for wait_ms, told in ((0, 1), (40_000, 1), (19_999, 1), (1, 2), (59_999, 2), (1, 3)):
@@ -248,7 +248,7 @@ def test_what_differs_is_no_duplicate(store: Harness) -> None:
     assert store.counts("dora") == singles(1, 1)
 
 
-def test_what_was_not_told_opens_no_window(store: Harness) -> None:
+def test_an_event_without_a_notification_opens_no_window(store: Harness) -> None:
     """Masked or unwanted, the first one did not come; the next one does."""
     store.write(SetNotificationType("like", Rule(duplicate_window_s=60)), SetMute("bob", "user:alice"))
     assert not notifies(store, "bob", "like")

@@ -150,7 +150,7 @@ def test_each_type_of_the_archive_becomes_its_event(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind, case in CASES.items() if case.target])
-def test_owners_are_not_told_of_their_own_acts(kind: str) -> None:
+def test_owners_are_not_notified_of_their_own_acts(kind: str) -> None:
     """An owner who stars, forks or comments in their own repository is nobody's target."""
     body, *_ = publication(line(kind, "alice", "alice/lamp", "{}").encode())
     assert "target_user_ids" not in body

@@ -290,7 +290,7 @@ def test_large_reminders_fire_a_few_at_a_time() -> None:
     play(store, clock, scene)
 
 
-def test_followers_of_a_topic_are_told_as_an_audience(world: Callable[[Play], None]) -> None:
+def test_followers_of_a_topic_are_notified_as_an_audience(world: Callable[[Play], None]) -> None:
     async def scene(world: World) -> None:
         await world.reminders.set("r", given(user_ids=[], topic="club:chess", after_s=0))
         fired = await world.next_fired()

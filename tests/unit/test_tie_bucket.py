@@ -45,7 +45,7 @@ def test_ids_that_count_upwards_are_ranked_without_looking_at_everybody() -> Non
             assert window.leaders.best(LIMIT, ()) == window.truth()
 
 
-def test_those_who_left_a_crowd_are_forgotten_though_nobody_asks() -> None:
+def test_keys_that_left_a_tie_are_forgotten_though_nobody_asks() -> None:
     """I12: without any query the crowd stays in proportion to who is in it."""
     for ascending in (True, False):
         random, window, alive = Random(7), Window(), deque[str]()
@@ -58,7 +58,7 @@ def test_those_who_left_a_crowd_are_forgotten_though_nobody_asks() -> None:
         assert window.leaders.best(LIMIT, ()) == window.truth()
 
 
-def test_leaders_equal_sorting_everybody_while_whole_crowds_rise_and_fall() -> None:
+def test_leaders_equal_sorting_all_keys_while_whole_ties_rise_and_fall() -> None:
     """I7: the floor moves up with a crowd, down when it leaves, and no key is lost on the way."""
     random, window = Random(3), Window()
     floors = set()
@@ -75,7 +75,7 @@ def test_leaders_equal_sorting_everybody_while_whole_crowds_rise_and_fall() -> N
     assert len(floors) > 1
 
 
-def test_a_crowd_is_taken_in_the_order_of_its_keys() -> None:
+def test_a_tie_is_taken_in_the_order_of_its_keys() -> None:
     """Chunk after chunk, each with keys below all that remain, nobody twice, nobody who has left."""
     random = Random(1)
     cells = [Cell(f"{random.getrandbits(40):013}", minute=1 + number % 2) for number in range(10 * CHUNK)]

@@ -143,7 +143,7 @@ def test_the_stated_error_holds_whatever_comes(steps: list[tuple[str, object]], 
         oracle.check_stated_error(limit=5)
 
 
-def test_a_long_run_of_a_crowd_equals_brute_force() -> None:
+def test_a_long_run_of_a_tie_equals_brute_force() -> None:
     """I7: the candidates still hold the first hundred when thousands of keys rise, fall and leave."""
     random, oracle = Random(11), Oracle()
     for second in range(0, 420, 7):
@@ -157,7 +157,7 @@ def test_a_long_run_of_a_crowd_equals_brute_force() -> None:
     oracle.check_exact()
 
 
-def test_a_crowd_without_leaders_is_ranked_by_key() -> None:
+def test_a_tie_without_leaders_is_ranked_by_key() -> None:
     """Ties are broken by key, also when far more keys tie than are kept as candidates."""
     oracle = Oracle()
     for second in range(70):

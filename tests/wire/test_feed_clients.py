@@ -49,7 +49,7 @@ def test_a_tab_that_differs_from_a_page_is_found() -> None:
     assert tab.marks == 1
 
 
-def test_a_watcher_who_was_not_told_is_found() -> None:
+def test_a_watcher_who_missed_an_event_is_found() -> None:
     """I5: of an event, twice of one, or of a retraction."""
     watcher = Watcher("")
     for name, data in (

@@ -82,7 +82,7 @@ def said(inside: Inside) -> bytes:
     return repr(found).encode()
 
 
-def test_nobody_is_told_of_an_erased_user_before_the_last_step(opened: Inside, tmp_path: Path) -> None:
+def test_no_reply_names_an_erased_user_from_the_first_step_on(opened: Inside, tmp_path: Path) -> None:
     """The fault was the other way round: all in one transaction, in which nobody else could publish. Whatever is asked, and
     by whom, the answer is without the name from the first transaction on; with the last step it leaves the file."""
     live(opened)

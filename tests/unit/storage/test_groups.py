@@ -184,7 +184,7 @@ def test_items_of_one_batch_join_as_if_they_came_one_by_one(opened: Opened, orac
         assert opened.counts(user) == oracle.counts(user)
 
 
-def test_followers_of_a_wide_object_are_told_in_chunks(opened: Opened) -> None:
+def test_followers_of_a_wide_object_are_notified_in_chunks(opened: Opened) -> None:
     """Each once, though a step fails in between; a retraction takes it from all of them, in steps too."""
     crowd = [f"f{n}" for n in range(4 * CHUNK)]
     opened.write(

@@ -129,7 +129,7 @@ def test_nobody_hears_who_was_not_asked_for(opened: Opened) -> None:
     assert opened.run(opened.store.audience_since(0, (), 1)) == ([], 1)
 
 
-def test_a_crowd_is_asked_about_in_a_few_statements(opened: Opened) -> None:
+def test_many_listeners_are_looked_up_in_a_few_statements(opened: Opened) -> None:
     """Thousands of listeners whose names were never looked up cost what one does."""
     crowd = [f"c{n}" for n in range(2_000)]
     opened.run(opened.store.write([Follow(user, "market:1", 0) for user in crowd]))
@@ -144,7 +144,7 @@ def test_a_crowd_is_asked_about_in_a_few_statements(opened: Opened) -> None:
     assert [len(one.listeners[0][2]) for one in audiences] == [1_999] * 10
 
 
-def test_a_crowd_is_asked_for_once_until_a_follow_changes_it(opened: Opened) -> None:
+def test_many_followers_are_looked_up_once_until_a_follow_changes_them(opened: Opened) -> None:
     """Events of one topic come in bursts. Who began to follow within one is asked about until all of it is read."""
     crowd = [f"c{n}" for n in range(WIDE)]
     names = frozenset((*crowd, "new"))

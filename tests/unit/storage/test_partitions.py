@@ -28,7 +28,7 @@ def merged(first: int, second: int) -> list[tuple[int, ...]]:
         return db.all(f"SELECT * FROM timeline_{span.parts[-1]}")
 
 
-def test_who_was_told_directly_stays_told_directly() -> None:
+def test_a_target_who_also_follows_stays_addressed() -> None:
     """Of an entry that is addressed to somebody and came by a follow too, the address is kept."""
     assert merged(TARGET, TOPIC) == merged(TOPIC, TARGET) == [(HOME, KEY, VERB, TARGET)]
 
