@@ -317,10 +317,9 @@ class World:
         return facts, may_look_up
 
     def deliveries(self) -> list[Delivery]:
-        """What is to be delivered."""
-        return [
-            one._replace(id=0, row=None if one.row is None else _unnamed(one.row)) for one in self._waiting()
-        ]
+        """What is to be delivered. Only stores that notify followers in chunks have bulk deliveries of these."""
+        alike = [one._replace(id=0, priority=type(one.priority)(one.priority & 2)) for one in self._waiting()]
+        return [one._replace(row=None if one.row is None else _unnamed(one.row)) for one in alike]
 
     def dead(self) -> list[DeadLetter]:
         """The deliveries that were given up."""
