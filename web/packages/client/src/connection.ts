@@ -132,7 +132,13 @@ export function createConnection(requests: Requests, transports: readonly Transp
     try {
       if (transport !== "list") {
         expect(HELLO_MS);
-        const frames: Fallback = transport === "stream" ? receiveStream : (await import("./fallbacks.js"))[transport];
+        // A request of the module that gets no response must not hold up the next attempt.
+        const aborted = new Promise<never>((_, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+        });
+        aborted.catch(() => undefined);
+        const frames: Fallback =
+          transport === "stream" ? receiveStream : (await Promise.race([import("./fallbacks.js"), aborted]))[transport];
         await frames(
           requests,
           sink._path,
