@@ -14,7 +14,9 @@ const IDLE_MS = 1_000;
 
 /** The same frames over a WebSocket. A browser's cannot send a credential: the cookie of `PUT /v1/session` is needed. */
 export const websocket: Fallback = async (requests, path, query, receiver, signal, ended) => {
-  await requests._whole("/v1/session", { method: "PUT", signal });
+  await requests._whole("/v1/session", { method: "PUT", signal }).catch((error: Error) => {
+    throw ended(error.message); // whether the credential is refused, the other transports find out
+  });
   return new Promise<never>((_, reject) => {
     const address = new URL(requests._address(`${path}/ws`, query), globalThis.location?.href);
     address.protocol = address.protocol.replace("http", "ws");

@@ -130,6 +130,17 @@ describe("the connection", () => {
     }
   });
 
+  test("goes on with polls where the cookie of a WebSocket is refused", async () => {
+    await time.run(1_000);
+    const { fetch } = server;
+    server.fetch = (url, init) =>
+      url.includes("/v1/session") ? Promise.resolve(new Response(null, { status: 403 })) : fetch(url, init);
+    blocked = ["stream"];
+    server.cut();
+    await time.run(30_000);
+    expect(client.connectionState.get()).toEqual({ status: "polling", transport: "poll" });
+  });
+
   test("is closed half a minute after the page is hidden, and catches up when it is shown", async () => {
     await time.run(1_000);
     runtime.report("hidden");
