@@ -33,6 +33,9 @@ const SCENES = {
 } as const satisfies Record<string, Scene>;
 type SceneId = keyof typeof SCENES;
 
+/** Without WebSockets: their cookie holds the token of a user, and in dev mode there is none. */
+const TRANSPORTS = ["stream", "poll", "list"] as const;
+
 const THEMES = { system: "System", light: "Light", dark: "Dark" } as const;
 type Theme = keyof typeof THEMES;
 
@@ -50,7 +53,7 @@ export function App(): ReactNode {
     history.replaceState(null, "", `?user=${encodeURIComponent(picked)}${scene === "github" ? "" : `#${scene}`}`);
   }, [picked, scene]);
   return (
-    <TidingsProvider key={user} url={BASE} user={user} runtime={network.runtime} phrases={PHRASES}>
+    <TidingsProvider key={user} url={BASE} user={user} runtime={network.runtime} transports={TRANSPORTS} phrases={PHRASES}>
       <FollowsProvider user={user}>
         <header className="bar">
           <a className="bar__brand" href="./">

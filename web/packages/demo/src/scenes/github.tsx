@@ -1,15 +1,17 @@
 import type { EventItem, Top } from "@tidings/client";
-import { Switch, useUnread } from "@tidings/react";
+import { GlobalActivity, Switch, useUnread } from "@tidings/react";
 import { type ReactNode, useEffect, useState } from "react";
 import { Button, Empty, Panel, Segments, Trouble } from "../parts/basics.js";
 import { FeedList } from "../parts/feed-list.js";
 import { FollowButton, useFollows } from "../parts/follows.js";
 import { Groups } from "../parts/groups.js";
 import { InboxPanel } from "../parts/inbox.js";
+import { SUGGESTED } from "../parts/people.js";
 import { PreferencesView } from "../parts/preferences.js";
 import { useCurrentSummary } from "../parts/summary.js";
 import { RateChart, TopPanel } from "../parts/trends.js";
 import { declare, follow, fresh, type NewEvent, publish, server } from "../server.js";
+import { remember, remembered } from "../store.js";
 import { number } from "../texts.js";
 
 const VIEWS = { feed: "Feed", everyone: "Everyone", inbox: "Inbox", trends: "Trends", settings: "Settings" } as const;
@@ -45,6 +47,7 @@ export function GitHubScene({ user, view, onView }: { user: string; view: View; 
       <aside className="github__rail" data-view={view}>
         <RateChart />
         <TopPanel follow />
+        <GlobalActivity title="Everyone, just now" limit={5} />
       </aside>
     </div>
   );
@@ -136,9 +139,17 @@ function useFollowMany(): [begin: () => void, pending: boolean, error: string | 
 
 const SHOWN = 12;
 
+/** What the person follows. The first person of a new browser follows what is active, so that the feed is not empty. */
 function Following(): ReactNode {
-  const { topics } = useFollows();
+  const { topics, user } = useFollows();
   const [begin, pending, error] = useFollowMany();
+  const first = user === SUGGESTED[0] && topics?.length === 0 && remembered("followed") === undefined;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, not for each new function
+  useEffect(() => {
+    if (!first) return;
+    remember("followed", "yes");
+    begin();
+  }, [first]);
   return (
     <Panel flush title="Following" aside={topics && <span className="panel__hint">{number(topics.length)}</span>}>
       {!topics?.length ? (
