@@ -21,13 +21,11 @@ from tidings.field_errors import FieldCheck, check_own, shown
 from tidings.mail_addresses import recipient
 from tidings.model import CommandResult
 from tidings.pauses import Pauses
-from tidings.personal_data import Endpoint, PushKeys
+from tidings.personal_data import MAX_ENDPOINTS, Endpoint, PushKeys
 from tidings.ports import Store
 from tidings.rules import Channel
 from tidings.timeutil import Clock
 
-MAX_ENDPOINTS = 20
-"""Endpoints of one user: each adds a delivery to every notification."""
 MAX_ADDRESS = 2_048
 """Characters of an address: the longest URL that all software between the server and the host accepts."""
 URL_CHANNELS = ("webhook", "web_push")

@@ -14,6 +14,8 @@ NAMED_AT_ONCE = 100
 in steps. A cancellation, which does not state the number of users, has the weight of so many rows."""
 ROW_BYTES = 1024
 """Bytes of a reminder that cost as much as one row: a reminder for ten thousand users takes some 10 ms to write."""
+MAX_ENDPOINTS = 20
+"""Endpoints of one user: each adds a delivery to every notification."""
 ALIAS_PREFIX = "erased-"
 _ALIAS = re.compile(ALIAS_PREFIX + r"[0-9a-f]{8}")
 ALIAS_GLOB = ALIAS_PREFIX + "[0-9a-f]" * 8

@@ -17,10 +17,10 @@ class MergeUsers(msgspec.Struct, frozen=True):
 
 class MergeCounts(msgspec.Struct, frozen=True):
     """What a merge moved. ``follows``, ``mutes`` and ``blocks``: those that the destination did not have;
-    ``over_limit``: mutes and blocks that were not added, because a user has as many as are allowed. ``followers``: those who
-    follow the destination because they follow the source. ``targeted``: the events that addressed the source.
-    ``notifications``: those that arrived in the inbox of the destination; ``duplicates``: those of the source of which the
-    destination had all events."""
+    ``over_limit``: mutes, blocks and endpoints that were not added, because a user has as many as are allowed.
+    ``followers``: those who follow the destination because they follow the source. ``targeted``: the events that addressed
+    the source. ``notifications``: those that arrived in the inbox of the destination; ``duplicates``: those of the source of
+    which the destination had all events."""
 
     follows: int = 0
     followers: int = 0

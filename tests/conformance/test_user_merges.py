@@ -32,7 +32,7 @@ from tidings.model import (
     SetReminder,
     Unfollow,
 )
-from tidings.personal_data import Endpoint, Preferences, QuietHours, Reminder
+from tidings.personal_data import MAX_ENDPOINTS, Endpoint, Preferences, QuietHours, Reminder
 from tidings.rules import Rule
 from tidings.testing import START_MS, event
 from tidings.timeutil import HOUR_MS
@@ -443,6 +443,29 @@ def test_endpoints_and_unsent_deliveries_move(store: Harness) -> None:
     assert found == sorted(
         [("e1", "bob", (both,)), ("e1", "bob", (a,)), ("e3", "bob", (both,)), ("e3", "bob", (a,))]
     )
+
+
+def test_endpoints_move_up_to_the_limit(store: Harness) -> None:
+    """The fault: each merge added up to 20 endpoints, whatever the destination had. Its own are kept, then the oldest of the
+    source; those beyond are removed with their deliveries, and counted."""
+    store.write(SetNotificationType("ping", Rule(channels=("webhook",))))
+    own = [endpoint(f"b{n:02}", "bob", f"https://b.test/{n}") for n in range(MAX_ENDPOINTS - 2)]
+    known = endpoint("a-b", "anon", "https://b.test/0")
+    others = [endpoint(f"a{n}", "anon", f"https://a.test/{n}") for n in range(4)]
+    for one in (*others, known, *own):
+        store.write(AddEndpoint(one))
+    (told,) = store.publish(event("alice", "ping", "thing:1", targets=("anon",)))
+    counts = merged(store).counts
+    assert (counts.endpoints, counts.over_limit) == (2, 2)
+    kept = {one.id for one in store.run(store.store.endpoints("bob"))}
+    assert kept == {"a0", "a1", *(one.id for one in own)}
+    assert store.run(store.store.endpoints("anon")) == []
+    due = store.run(store.store.deliveries(LATER, 99))
+    found = sorted((one.endpoint.id, one.row and one.row.event_ids) for one in due)
+    assert found == [("a0", (told,)), ("a1", (told,)), ("b00", (told,))]
+    store.write(AddEndpoint(endpoint("a9", "anon", "https://a.test/9")))
+    again = merged(store).counts
+    assert (again.endpoints, again.over_limit) == (2, 3)
 
 
 def test_reminders_name_the_destination(store: Harness) -> None:

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.serving import serving
 from tests.wire.people import SETTINGS, bearer, token
 from tidings.client import replies
-from tidings.delivery_endpoints import MAX_ENDPOINTS
 from tidings.http import schemas_delivery as shapes
 from tidings.outbound.ssrf_guard import NOT_PUBLIC
+from tidings.personal_data import MAX_ENDPOINTS
 
 URL = "https://hooks.example.org/inbox?for=bob"
 AUTH = base64.urlsafe_b64encode(b"sixteen bytes ok").decode().rstrip("=")

@@ -9,6 +9,7 @@ import pytest
 from tests.wire.applications import application
 from tests.wire.people import KEY, event
 from tidings.client import Client
+from tidings.personal_data import MAX_ENDPOINTS
 
 ALL = {"limit": 100}
 
@@ -94,6 +95,20 @@ def test_an_unknown_visitor_has_nothing(app: httpx.Client) -> None:
     reply = merge(app, "nobody-yet", "wanda")
     assert (reply.status_code, reply.json()["job_id"], reply.json()["state"]) == (200, None, "done")
     assert set(reply.json()["counts"].values()) == {0}
+
+
+def test_merges_do_not_lift_the_limit_of_endpoints(app: httpx.Client) -> None:
+    """The fault: ten merges gave a user 200 endpoints, which receive each of the user's notifications."""
+    for user in ("visitor-5", "visitor-6"):
+        for n in range(MAX_ENDPOINTS):
+            body = {"channel": "webhook", "address": f"https://example.com/{user}/{n}"}
+            assert app.post("/v1/endpoints", params={"user_id": user}, json=body).status_code == 201
+    counts = merge(app, "visitor-5", "wilma").json()["counts"]
+    assert (counts["endpoints"], counts["over_limit"]) == (MAX_ENDPOINTS, 0)
+    counts = merge(app, "visitor-6", "wilma").json()["counts"]
+    assert (counts["endpoints"], counts["over_limit"]) == (0, MAX_ENDPOINTS)
+    for user, many in (("wilma", MAX_ENDPOINTS), ("visitor-6", 0)):
+        assert len(app.get("/v1/endpoints", params={"user_id": user}).json()["items"]) == many
 
 
 def test_what_is_wrong_is_named(app: httpx.Client) -> None:

@@ -436,9 +436,9 @@ class DateRange(Struct, frozen=True):
 
 class MergeCounts(Struct, frozen=True):
     """What the merges of two users have moved so far. ``follows``, ``mutes``, ``blocks``: those that the destination did not
-    have; ``over_limit``: mutes and blocks that were left out, because a user has as many as are allowed. ``followers``:
-    users who follow the destination because they followed the source. ``targeted``: events that addressed the source.
-    ``notifications``: those that arrived in the inbox; ``duplicates``: those of which it had all events."""
+    have; ``over_limit``: mutes, blocks and endpoints that were left out, because a user has as many as are allowed.
+    ``followers``: users who follow the destination because they followed the source. ``targeted``: events that addressed the
+    source. ``notifications``: those that arrived in the inbox; ``duplicates``: those of which it had all events."""
 
     follows: int = 0
     followers: int = 0

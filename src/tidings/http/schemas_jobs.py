@@ -30,9 +30,9 @@ class BackfillJob(Schema):
 
 class MergeCounts(Schema):
     """What the merges of two users have moved so far. ``follows``, ``mutes``, ``blocks``: those that the destination did not
-    have; ``over_limit``: mutes and blocks that were left out, because a user has as many as are allowed. ``followers``:
-    users who follow the destination because they followed the source. ``targeted``: events that addressed the source.
-    ``notifications``: those that arrived in the inbox; ``duplicates``: those of which it had all events."""
+    have; ``over_limit``: mutes, blocks and endpoints that were left out, because a user has as many as are allowed.
+    ``followers``: users who follow the destination because they followed the source. ``targeted``: events that addressed the
+    source. ``notifications``: those that arrived in the inbox; ``duplicates``: those of which it had all events."""
 
     follows: Count
     followers: Count

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tidings.endpoint_commands import RemoveEndpoint
 from tidings.ids import ms_of
 from tidings.inbox_commands import NotificationState
 from tidings.model import (
@@ -15,7 +16,7 @@ from tidings.model import (
     Unfollow,
     user_topic,
 )
-from tidings.personal_data import Preferences
+from tidings.personal_data import MAX_ENDPOINTS, Preferences
 from tidings.storage import anonymize
 from tidings.storage.memory.graph import MemoryGraph
 from tidings.storage.memory.inbox import Group
@@ -41,14 +42,15 @@ class MemoryUserMerges(MemoryGraph):
         self._materialize(MaterializeBroadcasts(users))
         for name in (user, into):
             self._person(name)  # which makes the user if there is none
-        endpoints = self._move_settings(user, into)
+        endpoints, over = self._move_settings(user, into)
         reminders = self._readdress_reminders(user, into)
-        limits = self._move_relations(user, into)
+        relations = self._move_relations(user, into)
+        relations["over_limit"] += over
         follows, followers = self._adopt_follows(user, into), self._adopt_followers(user, into)
         targeted = self._move_feed(user, into)
         self._person(user).follows.clear()
         notifications, duplicates = self._move_inbox(user, into)
-        more = limits | {"endpoints": endpoints, "reminders": reminders, "targeted": targeted}
+        more = relations | {"endpoints": endpoints, "reminders": reminders, "targeted": targeted}
         more |= {"follows": follows, "followers": followers}
         return self._note_merge(user, into, more | {"notifications": notifications, "duplicates": duplicates})
 
@@ -69,16 +71,20 @@ class MemoryUserMerges(MemoryGraph):
 
     # --- settings -------------------------------------------------------------------------------------------
 
-    def _move_settings(self, user: str, into: str) -> int:
-        """Unite the preferences, and move the endpoints; returns how many."""
+    def _move_settings(self, user: str, into: str) -> tuple[int, int]:
+        """Unite the preferences, and move the endpoints; returns how many, and how many were too many."""
         source, target = self._person(user), self._person(into)
         if (both := united(target.preferences, source.preferences)) != target.preferences:
             self._prefer(SetPreferences(into, both))
         source.preferences = Preferences()
         by_address = {(one.channel, one.address): one for one in target.endpoints.values()}
-        moved = 0
+        moved, left = 0, MAX_ENDPOINTS - len(target.endpoints)
+        over: list[str] = []
         for id, endpoint in source.endpoints.items():
             same = by_address.get((endpoint.channel, endpoint.address))
+            if same is None and moved >= left:
+                over.append(id)
+                continue
             if same is None:
                 target.endpoints[id] = msgspec.structs.replace(endpoint, user=into)
                 moved += 1
@@ -88,9 +94,11 @@ class MemoryUserMerges(MemoryGraph):
             for pending in self._pending.values():
                 if pending.endpoint == id:
                     pending.endpoint = same.id
+        for id in over:
+            self._remove_endpoint(RemoveEndpoint(user, id))
         source.endpoints.clear()
         target.endpoints = dict(sorted(target.endpoints.items(), key=lambda one: self._registered[one[0]]))
-        return moved
+        return moved, len(over)
 
     def _readdress_reminders(self, user: str, into: str) -> int:
         moved = {

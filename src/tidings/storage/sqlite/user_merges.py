@@ -28,8 +28,10 @@ from tidings.model import (
     Unfollow,
     user_topic,
 )
+from tidings.personal_data import MAX_ENDPOINTS
 from tidings.storage.sqlite import (
     broadcast_delivery,
+    endpoints,
     feed_history,
     feed_reasons,
     feeds,
@@ -140,21 +142,27 @@ def _materialize(w: WriteSession, r: ReadSnapshot, source: int, target: int) -> 
 
 
 def _settings(w: WriteSession, r: ReadSnapshot, m: MergeProgress, _: int) -> _Step:
-    """Unite the preferences, and move the endpoints. Those of the source stay until its deliveries have moved."""
+    """Unite the preferences, and move the endpoints, up to as many as a user may have: what is beyond is removed with its
+    deliveries. The deliveries of those that move stay the source's until its notifications have moved."""
     source, target = _names(r, m)
     own = preferences.preferences(r, target)
     if (both := united(own, preferences.preferences(r, source))) != own:
         preferences.prefer(w, r, SetPreferences(target, both))
     rows = w.db.all(sql("endpoints_to_move"), (m.source, m.target))
+    left = MAX_ENDPOINTS - len(w.db.all(sql("endpoints_of_user"), (m.target,)))
+    moved = over = 0
     for number, confirmed, same in rows:
-        if same is None:
+        if same is None and moved < left:
             w.db.execute(sql("move_endpoint"), (m.target, number))
+            moved += 1
+        elif same is None:
+            endpoints.forget(w, number)
+            over += 1
         else:
             w.db.execute(sql("confirm_merged_endpoint"), (confirmed, same))
             w.db.execute(sql("move_deliveries_of_endpoint"), (same, number))
             w.db.execute(sql("delete_endpoint"), (number,))
-    moved = sum(same is None for *_, same in rows)
-    return m.next_phase()._replace(counts=m.counts.plus(endpoints=moved)), 1 + len(rows)
+    return m.next_phase()._replace(counts=m.counts.plus(endpoints=moved, over_limit=over)), 1 + len(rows)
 
 
 def _reminders(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -> _Step:
