@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.clients.react_page import ReactPage, built, react_page
+from tests.clients.react_page import LIMIT_S, ReactPage, built, react_page
 from tests.clients.scenario import Server, serving
 from tests.wire.people import event
 
@@ -31,13 +31,13 @@ def page(tmp_path: Path) -> Iterator[ReactPage]:
 def publish(server: Server, *objects: str) -> None:
     """An event about each object, for the user."""
     events = [event(object_id=one, target_user_ids=[USER]) for one in objects]
-    assert httpx.post(f"{server.url}/v1/events", json=events).status_code == 201
+    assert httpx.post(f"{server.url}/v1/events", json=events, timeout=LIMIT_S).status_code == 201
 
 
 def unread(server: Server) -> int:
     """What the server counts as unread."""
-    reply = httpx.get(f"{server.url}/v1/notifications/unread-count", params={"user_id": USER}).json()
-    count: int = reply["unread_count"]
+    address = f"{server.url}/v1/notifications/unread-count"
+    count: int = httpx.get(address, params={"user_id": USER}, timeout=LIMIT_S).json()["unread_count"]
     return count
 
 
@@ -60,9 +60,12 @@ def test_the_bell_is_live(server: Server, page: ReactPage) -> None:
     page.until(
         "performance.getEntriesByName(`${location.origin}/v1/notifications/read?user_id=nora`).length === 1"
     )
-    page.run("document.querySelector('.tidings-panel__header button').click()")
     undo = "document.querySelector('.tidings-undo__button')"
-    page.until(f"({undo}.focus(), document.activeElement === {undo})")  # an offer that has the focus stays
+    # In one script: an offer that has the focus stays.
+    page.until(
+        "(window.clicked ??= !document.querySelector('.tidings-panel__header button').click(), "
+        f"{undo}.focus(), document.activeElement === {undo})"
+    )
     assert unread(server) == 0
     page.run(f"{undo}.click()")
     page.until(named("Notifications, 2 unread"))
@@ -108,7 +111,7 @@ def test_axe_finds_nothing(server: Server, page: ReactPage) -> None:
     ]
     events = [event(object_id=one, target_user_ids=[USER]) for one in "123"]
     events[0] |= {"actions": actions, "description": "A description"}
-    assert httpx.post(f"{server.url}/v1/events", json=events).status_code == 201
+    assert httpx.post(f"{server.url}/v1/events", json=events, timeout=LIMIT_S).status_code == 201
     found = {}
     for show, complete in WAITED.items():
         for theme, lang, direction in (("light", "en", "ltr"), ("dark", "ar", "rtl")):

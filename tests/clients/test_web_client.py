@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.scenario import PATIENCE_S, Server, serving
+from tests.clients.scenario import Server, serving
 from tests.serving import STOP_S
 from tests.wire.people import event
 
 USER = "nora"
 SCRIPT = Path(__file__).with_name("web.mjs")
+LIMIT_S = 180
+"""How long anything may take: the client waits up to 30 s between attempts, and up to 60 s for the best transport."""
+AGAIN_S = 0.1
+"""How soon a condition is evaluated again: it may depend on the server, which can change after the client."""
 
 Shown = dict[str, Any]
 """What the client shows: its connection, counts, notifications and feed."""
@@ -35,10 +40,11 @@ class WebClient:
 
     def shows(self, expected: Callable[[Shown], bool]) -> Shown:
         """What it shows, when that is as expected."""
+        limit = time.monotonic() + LIMIT_S
         with self._more:
-            assert self._more.wait_for(lambda: bool(self._shown) and expected(self._shown), PATIENCE_S), (
-                self._shown
-            )
+            while not (self._shown and expected(self._shown)):
+                assert time.monotonic() < limit, self._shown
+                self._more.wait(AGAIN_S)
             return self._shown
 
     def do(self, **what: Any) -> None:
@@ -77,12 +83,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def publish(server: Server, *objects: str) -> None:
     """An event about each object, for the user."""
     events = [event(object_id=one, target_user_ids=[USER]) for one in objects]
-    assert httpx.post(f"{server.url}/v1/events", json=events).status_code == 201
+    assert httpx.post(f"{server.url}/v1/events", json=events, timeout=LIMIT_S).status_code == 201
 
 
 def get(server: Server, path: str) -> Any:
     """The JSON of a route for the user."""
-    return httpx.get(f"{server.url}{path}", params={"user_id": USER}).json()
+    return httpx.get(f"{server.url}{path}", params={"user_id": USER}, timeout=LIMIT_S).json()
 
 
 def as_listed(server: Server) -> Shown:
