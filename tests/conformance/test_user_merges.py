@@ -392,6 +392,28 @@ def test_acts_of_the_source_keep_their_actor(store: Harness) -> None:
     assert store.feed("anon", FeedFilter(include_own=True)) == [topical, said]
 
 
+@pytest.mark.parametrize(
+    ("hide", "show"),
+    [
+        (SetMute("anon", "thing:1"), SetMute("bob", "thing:1", on=False)),
+        (SetBlock("anon", "user:eve"), SetBlock("bob", "user:eve", on=False)),
+        (SetBlock("eve", "user:anon"), SetBlock("eve", "user:bob", on=False)),
+    ],
+    ids=["mute", "block", "blocked"],
+)
+def test_a_hidden_event_that_the_source_followed_appears_when_it_is_shown(
+    store: Harness, hide: SetMute | SetBlock, show: SetMute | SetBlock
+) -> None:
+    """What hid it moves with the follow, and ends later."""
+    store.write(Follow("anon", "thing:1"))
+    hidden = store.publish(*(event("eve", "post", "thing:1") for _ in range(3)))
+    store.write(hide)
+    merged(store)
+    assert store.feed("bob") == []
+    store.write(show)
+    assert store.feed("bob") == hidden[::-1]
+
+
 def test_a_hidden_event_that_addressed_the_source_addresses_the_destination(store: Harness) -> None:
     """It appears when the mute ends."""
     store.write(SetMute("anon", "thing:1"))

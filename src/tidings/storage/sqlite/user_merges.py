@@ -288,19 +288,21 @@ def _feed(w: WriteSession, r: ReadSnapshot, m: MergeProgress, budget: int) -> _S
     entries = r.entries_up(viewer.timelines, m.at, limit)
     if not entries:
         return m.next_phase(), 1
-    shown = list(feeds.visible(r, viewer, entries, "events_without_body", own=True))
-    seen = [item for item in shown if item.reason != "own"]
+    events = r.events([entry.key for entry in entries], "events_without_body")
+    seen = list(feeds.visible(r, viewer, entries, "events_without_body", own=False))
     read = read_times(r, viewer, [(item.event.key, item.event.position) for item in seen])
     followed = [(item.topic, item.event.key) for item in seen if item.topic]
-    # To the destination, which follows their topics now, the source's own acts are those of another.
-    own = feed_reasons.explain_shown(r, m.target, [item.event for item in shown if item.reason == "own"])
-    followed += [(reason[1], key) for key, reason in own.items() if reason is not None and reason[1]]
+    # To the destination, which follows their topics now, the source's own acts are those of another. What a block hides
+    # from both is shown when it ends.
+    known = {item.event.key for item in seen}
+    others = [event for event in events if event.key not in known]
+    reasons = feed_reasons.explain_shown(r, m.target, others)
+    followed += [(reason[1], key) for key, reason in reasons.items() if reason is not None and reason[1]]
     by_topic: dict[int, list[int]] = {}
     for topic, key in followed:
         by_topic.setdefault(topic, []).append(key)
     for topic, keys in by_topic.items():
         backfill_feed(w, m.target, topic, sorted(keys, reverse=True))
-    events = r.events([entry.key for entry in entries], "events_without_body")
     addressed = [one for one in events if one.has_target(m.source) and one.actor != m.source]
     for event in addressed:
         _readdress(w, m, event)
