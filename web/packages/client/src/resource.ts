@@ -108,7 +108,8 @@ export function createResource<T>(
         const reply = await send();
         version += 1; // what is under way may be older
         etag = "";
-        confirmed &&= reply ?? apply(confirmed);
+        confirmed = reply ?? (confirmed && apply(confirmed));
+        if (!confirmed) turn(); // the first response was under way
       } finally {
         changes = changes.filter((other) => other !== apply);
         show();

@@ -151,6 +151,20 @@ describe("what the user chooses", () => {
     expect(client.preferences.get().data).toEqual({ locale: "lt", digest_s: 0 });
   });
 
+  test("before the first response is not lost, nor is that response", async () => {
+    replies["GET /v1/preferences"] = replies["PATCH /v1/preferences"] = () => ({ locale: "lt" });
+    const saved = client.setPreferences({ locale: "lt" });
+    client.preferences.subscribe(() => undefined);
+    await Promise.all([saved, time.run(1_000)]);
+    expect(client.preferences.get().data).toEqual({ locale: "lt" });
+    const followed = () => client.topic("market:2").get().data?.viewer?.follows;
+    replies["GET /v1/topics/market%3A2"] = () => ({ topic: "market:2", followers: 1, viewer: { follows: true } });
+    const done = client.follow("market:2");
+    client.topic("market:2").subscribe(() => undefined);
+    await Promise.all([done, time.run(1_000)]);
+    expect(followed()).toBe(true);
+  });
+
   test("needs the option user where the path names the user", async () => {
     const visitor = new TidingsClient({ runtime, url: "http://tidings.test" });
     await expect(visitor.mute("market:1")).rejects.toThrow("the option user is needed");
