@@ -45,6 +45,24 @@ describe("the bell", () => {
     expect(stage.sent).toEqual(["/v1/notifications/seen-all"]);
     expect(unread()).toBe(3);
   });
+
+  test("marks what arrives seen while the list is open", async () => {
+    await opened();
+    stage.server.notify("d", "comment");
+    await stage.run();
+    expect(badge()).toBeUndefined();
+    expect(stage.sent.length).toBe(2);
+  });
+
+  test("tries a refused mark once for each time that the list is opened", async () => {
+    stage.answer = (path) => (path.endsWith("/seen-all") ? refused() : undefined);
+    await opened();
+    expect([stage.sent.length, badge()]).toEqual([1, "3"]);
+    fireEvent.click(bell());
+    fireEvent.click(bell());
+    await stage.run();
+    expect(stage.sent.length).toBe(2);
+  });
 });
 
 describe("the panel", () => {

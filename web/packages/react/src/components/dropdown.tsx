@@ -22,17 +22,12 @@ export type DropdownProps = Omit<InboxListProps, "scroller" | "onReadAll"> &
 /** A bell that opens the newest notifications in a panel below it. */
 export function Dropdown(props: DropdownProps): ReactNode {
   const { badge, counts, max, icon, align = "end", pageUrl, renderHeaderEnd, className, ...list } = props;
-  const { inbox } = useClient();
-  const { attempt } = useUi();
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const id = useId();
   const close = (): void => setOpen(false);
   useLeave(root, open, close);
-  const { unseen_count } = useUnread();
-  useEffect(() => {
-    if (open && unseen_count) void attempt(inbox.seeAll());
-  }, [open, unseen_count, inbox, attempt]);
+  useSeeAll(open);
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key !== "Escape" || !open) return;
     event.stopPropagation();
@@ -58,6 +53,21 @@ export function Dropdown(props: DropdownProps): ReactNode {
       )}
     </div>
   );
+}
+
+/** Mark all seen while the panel is open. After a refusal not again before it is opened anew: the count comes back with it. */
+function useSeeAll(open: boolean): void {
+  const { inbox } = useClient();
+  const { attempt } = useUi();
+  const { unseen_count } = useUnread();
+  const [state, setState] = useState<"sending" | "refused">();
+  useEffect(() => {
+    if (!open) setState(undefined);
+    else if (unseen_count && state === undefined) {
+      setState("sending");
+      void attempt(inbox.seeAll().then(() => true)).then((done) => setState(done ? undefined : "refused"));
+    }
+  }, [open, unseen_count, state, inbox, attempt]);
 }
 
 type PanelProps = Omit<DropdownProps, "pageUrl" | "renderHeaderEnd"> & {
