@@ -142,6 +142,19 @@ describe("the keyboard", () => {
     expect(focused()).toContain("b#2");
   });
 
+  test("types into a field of a row as anywhere else", async () => {
+    await stage.show(<Dropdown renderDetails={() => <input aria-label="Reply" />} />);
+    fireEvent.click(bell());
+    await stage.run();
+    stage.sent.length = 0;
+    for (const key of ["e", "u", "j", "Home", "A"]) {
+      const typed = fireEvent.keyDown(screen.getAllByLabelText("Reply")[0] as HTMLElement, { key });
+      expect(typed, key).toBe(true);
+    }
+    await stage.run();
+    expect([stage.sent, rows().length, unread()]).toEqual([[], 3, 3]);
+  });
+
   test("opens the further actions as a menu", async () => {
     await opened();
     fireEvent.click(screen.getAllByRole("button", { name: "More actions" })[0] as HTMLElement);

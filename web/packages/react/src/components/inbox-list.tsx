@@ -58,7 +58,7 @@ export function InboxList(props: InboxListProps): ReactNode {
     setWanted(id);
   };
   const keys = (event: KeyboardEvent): void => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || isField(event.target as HTMLElement)) return;
     const at = items.findIndex((item) => item.id === activeId);
     const item = items[at];
     if (!item) return;
@@ -123,6 +123,11 @@ function Nothing({ filter }: Pick<InboxListProps, "filter">): ReactNode {
   if (filter?.unread_only) return <EmptyState title={messages.emptyUnread} />;
   if (filter?.state) return <EmptyState title={messages.emptyFeed} hint="" />;
   return <EmptyState />;
+}
+
+/** Whether keys write into an element, such as the field of a reply in a row. */
+function isField(element: HTMLElement): boolean {
+  return element.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(element.tagName);
 }
 
 function rowOf(list: HTMLElement | null, id: string): HTMLElement | null | undefined {
