@@ -144,6 +144,22 @@ describe("a feed", () => {
     expect(articles().length).toBe(4);
   });
 
+  test("that was slow to load offers its next page, and no second attempt", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const before = stage.answer;
+    stage.answer = () => refused();
+    await stage.show(<ActivityFeed />);
+    act(() => vi.advanceTimersByTime(10_000));
+    stage.answer = (path, method, query) =>
+      method === "GET" && path === "/v1/feed"
+        ? Response.json({ items, position: 4, next_cursor: "next", has_more: true })
+        : before?.(path, method, query);
+    await act(() => Promise.all([stage.client.feed().refetch(), stage.time.run(1_000)]));
+    expect(articles().length).toBe(4);
+    expect(screen.queryByRole("alert")).toBeNull();
+    expect(screen.getByRole("button", { name: "Load more" })).toBeTruthy();
+  });
+
   test("has slots for its parts", async () => {
     await stage.show(<ActivityFeed title="News" renderText={(item) => `#${item.position}`} renderAvatar={() => "@"} />);
     expect(articles()[0]?.textContent).toContain("#4");

@@ -39,6 +39,8 @@ export function Loader(props: LoaderProps): ReactNode {
     observer.observe(element);
     return () => observer.disconnect();
   }, [more, loadingMore, failed, loadMore]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a list that has come after all has not failed
+  useEffect(() => setFailed(false), [status]);
   useEffect(() => {
     if (status !== "empty" || failed) return undefined;
     const timer = setTimeout(() => setFailed(true), PATIENCE_MS);
