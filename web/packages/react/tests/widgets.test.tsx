@@ -80,9 +80,12 @@ test("a list of trends has bars and moves", async () => {
 });
 
 test("a chart draws its points and names their sum", async () => {
+  const asked: string[] = [];
+  stage.answer = (path) => void asked.push(path);
   await stage.show(<TrendChart points={[0, 4, 2]} />);
   expect(screen.getByRole("img", { name: "6 events" })).toBeTruthy();
   expect(element(".tidings-chart__line").getAttribute("d")).toBe("M0.0,80.0 L150.0,4.0 L300.0,42.0");
+  expect(asked).not.toContain("/v1/top/series"); // it has its points
 });
 
 describe("toasts", () => {

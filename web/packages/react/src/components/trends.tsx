@@ -68,8 +68,8 @@ function Move({ item, rank }: { item: TopItem; rank: number }): ReactNode {
 }
 
 export interface TrendChartProps {
-  query?: SeriesQuery;
-  title?: string;
+  query?: SeriesQuery | undefined;
+  title?: string | undefined;
   /** Points in place of those of a query, oldest first. */
   points?: readonly number[];
 }
@@ -80,10 +80,17 @@ const HEIGHT = 80;
 const MARGIN = 4;
 
 /** The events of a sliding window over its time, as a line. */
-export function TrendChart({ query = {}, title, points: given }: TrendChartProps): ReactNode {
-  const texts = useTexts();
+export function TrendChart({ query, title, points }: TrendChartProps): ReactNode {
+  return points ? <Chart title={title} points={points} /> : <QueriedChart query={query} title={title} />;
+}
+
+function QueriedChart({ query = {}, title }: Pick<TrendChartProps, "query" | "title">): ReactNode {
   const { data } = useTopSeries(query);
-  const points = given ?? data?.points.map((point) => point.count) ?? [];
+  return <Chart title={title} points={data?.points.map((point) => point.count) ?? []} />;
+}
+
+function Chart({ title, points }: { title: string | undefined; points: readonly number[] }): ReactNode {
+  const texts = useTexts();
   const total = points.reduce((sum, count) => sum + count, 0);
   const label = texts.plural(texts.messages.events, total);
   const most = Math.max(1, ...points);
