@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
-import { fireEvent, screen, within } from "@testing-library/react";
-import { beforeEach, describe, expect, test } from "vitest";
+import { act, fireEvent, screen, within } from "@testing-library/react";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { FollowButton, InboxPage, PreferencesPanel, SummaryHeader, Toaster, TopList, TrendChart } from "../src/index.js";
 import { element, refused, Stage } from "./stage.js";
 
@@ -9,6 +9,8 @@ let stage: Stage;
 beforeEach(() => {
   stage = new Stage();
 });
+
+afterEach(() => void vi.useRealTimers());
 
 const PREFERENCES = { types: { "*": { email: false } }, quiet_hours: null, locale: "en", digest_s: 0, muted_topics: [] };
 
@@ -97,6 +99,21 @@ describe("toasts", () => {
     expect(toasts).toEqual(["1 new notification", "Cc#3", "Cb#2"]);
     fireEvent.click(screen.getAllByRole("button", { name: "Close" })[0] as HTMLElement);
     expect(document.querySelectorAll(".tidings-toast").length).toBe(2);
+  });
+
+  test("go after their time, also when one of them was closed from the keyboard", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    await stage.show(<Toaster ms={6_000} />);
+    for (const thing of ["a", "b"]) stage.server.notify(thing, "comment");
+    await stage.run();
+    const [close] = screen.getAllByRole("button", { name: "Close" });
+    fireEvent.focus(close as HTMLElement);
+    act(() => vi.advanceTimersByTime(20_000));
+    expect(document.querySelectorAll(".tidings-toast").length).toBe(2); // the focus is on it
+    fireEvent.click(close as HTMLElement); // browsers report no blur of what is removed
+    expect(document.querySelectorAll(".tidings-toast").length).toBe(1);
+    act(() => vi.advanceTimersByTime(6_000));
+    expect(document.querySelector(".tidings-toast")).toBeNull();
   });
 
   test("do not show marks", async () => {

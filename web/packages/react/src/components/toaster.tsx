@@ -39,7 +39,14 @@ export function Toaster({ most = 3, ms = 6_000, filter, renderToast }: ToasterPr
     }, ms);
     return () => clearTimeout(timer);
   }, [newest, failure, held, ms]);
-  const drop = (id: string): void => setItems((now) => now.filter((item) => item.id !== id));
+  const drop = (id: string): void => {
+    setHeld(false); // browsers do not report that the focus or the pointer left what was removed
+    setItems((now) => now.filter((item) => item.id !== id));
+  };
+  const dismiss = (): void => {
+    setHeld(false);
+    setDismissed(said);
+  };
   const hidden = items.length - most;
   return (
     <div
@@ -58,7 +65,7 @@ export function Toaster({ most = 3, ms = 6_000, filter, renderToast }: ToasterPr
       {failure && (
         <div className={classes("toast", { failure: true })}>
           <p className="tidings-toast__text">{failure.text}</p>
-          <IconButton icon="close" label={texts.messages.close} onClick={() => setDismissed(failure)} />
+          <IconButton icon="close" label={texts.messages.close} onClick={dismiss} />
         </div>
       )}
     </div>
