@@ -19,21 +19,21 @@ export function useClient(): TidingsClient {
 }
 
 /**
- * Provides a client to the hooks below, and starts it in the browser. It is made anew when `user` or `url` changes, and stopped
- * with the provider; `token` may change at any time.
+ * Provides a client to the hooks below, and starts it in the browser. It is made anew when `user` or `url` changes or a first
+ * `token` comes, and stopped with the provider; a token may be replaced at any time.
  */
 export function ClientProvider({ client: given, children, ...options }: ClientProviderProps): ReactNode {
   const latest = useRef(options);
   latest.current = options;
-  const make = (): { client: TidingsClient; user: string | undefined; url: string | undefined; stopped: boolean } => ({
+  // Without a token a client takes none later: it has a cookie or, in dev mode, no credential.
+  const identity = JSON.stringify([options.user, options.url, options.token !== undefined]);
+  const make = (): { client: TidingsClient; identity: string; stopped: boolean } => ({
     client: given ?? new TidingsClient(following(latest)),
-    user: options.user,
-    url: options.url,
+    identity,
     stopped: false,
   });
   const [own, setOwn] = useState(make);
-  const outdated = own.stopped || (given ? own.client !== given : own.user !== options.user || own.url !== options.url);
-  if (outdated) setOwn(make());
+  if (own.stopped || (given ? own.client !== given : own.identity !== identity)) setOwn(make());
   const { client } = own;
   useEffect(() => {
     client.start();
