@@ -1,6 +1,7 @@
 """The client for browsers on a real server: it shows what the server has, through marks, a crash and a restart."""
 
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -11,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from tests.clients.scenario import Server, serving
 from tests.serving import STOP_S
 from tests.wire.people import event
+from tidings.http.routes import ROUTES
+from tidings.http.routing import Access
 
 USER = "nora"
 SCRIPT = Path(__file__).with_name("web.mjs")
@@ -23,6 +27,7 @@ LIMIT_S = 180
 """How long anything may take: the client waits up to 30 s between attempts, and up to 60 s for the best transport."""
 AGAIN_S = 0.1
 """How soon a condition is evaluated again: it may depend on the server, which can change after the client."""
+CLIENT = Path(__file__).parents[2] / "web/packages/client/src"
 
 Shown = dict[str, Any]
 """What the client shows: its connection, counts, notifications and feed."""
@@ -135,3 +140,51 @@ def test_a_crash_of_the_server_loses_nothing(server: Server) -> None:
         client.shows(lambda now: len(now["items"]) == 3 and now == as_listed(server))
         publish(server, "4")
         client.shows(lambda now: len(now["feed"]) == 4 and now == as_listed(server))
+
+
+def test_what_the_user_chooses_reaches_the_server(server: Server) -> None:
+    """Follows, mutes, blocks and preferences of a client with the option ``user``, each of which may be ended again."""
+    calls: list[tuple[str, Any]] = [
+        ("follow", "post:1"),
+        ("follow", "post:2"),
+        ("unfollow", "post:1"),
+        ("mute", "post:3"),
+        ("mute", "post:4"),
+        ("unmute", "post:3"),
+        ("block", "max"),
+        ("block", "mia"),
+        ("unblock", "max"),
+        ("setPreferences", {"types": {"comment": {"email": False}}}),
+    ]
+    with web_client(server.url) as client:
+        for name, argument in calls:
+            client.do(client=name, arguments=[argument])
+        shown = client.shows(lambda now: len(now.get("ended", ())) == len(calls))
+        assert shown["ended"] == [[name, None] for name, _ in calls]
+        assert shown["follows"] == ["post:2"]
+        assert shown["preferences"]["comment"] == {"email": False}
+    chosen = {
+        what: httpx.get(f"{server.url}/v1/users/{USER}/{what}").json()["items"]
+        for what in ("follows", "mutes", "blocks")
+    }
+    assert {
+        what: [one.get("topic") or one.get("user_id") for one in items] for what, items in chosen.items()
+    } == {
+        "follows": ["post:2"],
+        "mutes": ["post:4"],
+        "blocks": ["mia"],
+    }
+
+
+def test_user_is_named_where_the_route_takes_it() -> None:
+    """The server refuses unknown parameters: the client knows the routes that take no ``user_id``."""
+    source = (CLIENT / "requests.ts").read_text()
+    (pattern,) = re.findall(r"WITHOUT_USER = /(.+)/;", source)
+    without = re.compile(pattern.replace("\\/", "/"))
+    for route in ROUTES:
+        if not route.path.startswith("/v1/") or route.access is Access.PUBLIC:
+            continue
+        if (route.method, route.path) == ("DELETE", "/v1/events/{event_id}"):
+            continue  # of servers alone, at a path that a browser reads
+        takes = "user_id" in {one.encode_name for one in msgspec.structs.fields(route.query)}
+        assert takes is (without.match(route.path) is None), f"{route.method} {route.path}"

@@ -49,6 +49,9 @@ const REPEAT_MS = 1_000;
 /** Attempts in all: afterwards the user should see that the change did not happen. */
 const ATTEMPTS = 3;
 
+/** Routes that take no `user_id`, and refuse it: the path names the user, or they are for servers alone. */
+const WITHOUT_USER = /^\/v1\/(users\/|admin\/|reminders|follows$|broadcasts$|events$)/;
+
 export function createRequests(runtime: Runtime, { url = "", user, token }: RequestOptions): Requests {
   let held: Promise<string | undefined> | undefined;
   let closed = false;
@@ -56,7 +59,8 @@ export function createRequests(runtime: Runtime, { url = "", user, token }: Requ
   const failed = (detail: unknown): RequestError => new RequestError(0, "", String(detail));
   const address = (path: string, query: Query = {}): string => {
     const parameters = new URLSearchParams();
-    for (const [name, value] of Object.entries({ user_id: user, ...query }).sort()) {
+    const named = WITHOUT_USER.test(path) ? undefined : user;
+    for (const [name, value] of Object.entries({ user_id: named, ...query }).sort()) {
       if (value !== undefined) parameters.set(name, String(value));
     }
     const text = String(parameters);

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { TidingsClient } from "../src/index.js";
 import type { Preferences, Top, Topic } from "../src/schemas.js";
 import { SimulatedRuntime, seeded, VirtualTime } from "./runtime.js";
+import { namesUserTwice, unknownParameter } from "./server.js";
 
 const TOP = { window: "1h", total: 1, items: [{ key: "market:1", count: 1 }] };
 
@@ -28,12 +29,13 @@ beforeEach(() => {
   failing = false;
   replies = { "GET /v1/top": () => TOP };
   runtime = new SimulatedRuntime(time, seeded(3), async (url, init) => {
-    const { pathname, search } = new URL(url);
+    const { pathname, search, searchParams } = new URL(url);
     const headers = new Headers(init.headers);
     const what = `${init.method} ${pathname}`;
     const tag = headers.get("if-none-match");
     asked.push({ what, tag, at: time.now, body: init.body && JSON.parse(String(init.body)) });
     await new Promise<void>((resolve) => time.after(20, resolve));
+    if (namesUserTwice(pathname, searchParams)) return unknownParameter();
     if (failing) return Response.json({ title: "Unavailable" }, { status: 503 });
     if (/mutes|blocks/.test(what)) return new Response(null, { status: 204 });
     const body = JSON.stringify(replies[what]?.() ?? { items: [], search, next_cursor: null });

@@ -190,6 +190,7 @@ export class SimulatedServer {
 
   private respond(path: string, query: URLSearchParams, init: RequestInit, signal: AbortSignal | undefined): Response {
     const headers = new Headers(init.headers);
+    if (namesUserTwice(path, query)) return unknownParameter();
     if (path.endsWith("/stream")) {
       this.queries.push(query);
       return this.stream(headers.get("last-event-id"), signal);
@@ -321,6 +322,16 @@ export class SimulatedServer {
   private id(seq: number): string {
     return `${EPOCH}.${seq}.`;
   }
+}
+
+/** Whether a request names the user where the path does: the server refuses parameters that a route does not take. */
+export function namesUserTwice(path: string, query: URLSearchParams): boolean {
+  return path.startsWith("/v1/users/") && query.has("user_id");
+}
+
+export function unknownParameter(): Response {
+  const errors = [{ field: "user_id", message: "unknown parameter" }];
+  return Response.json({ type: "urn:tidings:problem:invalid_request", status: 400, errors }, { status: 400 });
 }
 
 function rowFrame(after: number, row: Notification, counts: object): { seq: number; name: string; data: object } {
