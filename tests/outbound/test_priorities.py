@@ -12,17 +12,18 @@ from tests.outbound.world import World
 from tidings.delivery_priority import DeliveryPriority
 from tidings.model import Follow, MaterializeBroadcasts, Publish
 from tidings.outbound.channel import AT_ONCE
-from tidings.outbound.slots import SLOTS, WAITING_PER_ATTEMPT, Slots
+from tidings.outbound.slots import SLOTS, SLOW_SLOTS, UNKNOWN_SLOTS, WAITING_PER_ATTEMPT, Slots, Speed
 from tidings.testing import event
 
 READERS = tuple(f"reader-{number}" for number in range(60))
 MAIL_SLOTS = WAITING_PER_ATTEMPT * AT_ONCE["email"]
 
 
-async def announce(world: World, verb: str) -> None:
-    """Publish a broadcast, which all READERS have as an item."""
+async def announce(world: World, verb: str, on: str = "email") -> None:
+    """Publish a broadcast, which all READERS have as an item, on a channel."""
     for reader in READERS:
-        await world.endpoint("email", f"{reader}@example.org", user=reader)
+        if on == "email":
+            await world.endpoint("email", f"{reader}@example.org", user=reader)
         await world.write(Follow(reader, "city:1"))
     now = world.clock.now()
     news = event("admin", verb, "release:2", at=now)
@@ -113,22 +114,64 @@ def test_a_critical_delivery_overtakes_others_to_its_endpoint(loop: asyncio.Runn
     loop.run(scene())
 
 
-@pytest.mark.parametrize(("channel", "size"), [("email", MAIL_SLOTS), ("webhook", SLOTS)])
-def test_no_priority_takes_a_whole_pool(channel: str, size: int) -> None:
-    """Whatever came first, each of the others finds a slot."""
+@pytest.mark.parametrize(
+    ("channel", "speed", "size"),
+    [
+        ("email", Speed.PROMPT, MAIL_SLOTS),
+        ("webhook", Speed.PROMPT, SLOTS),
+        ("webhook", Speed.UNKNOWN, UNKNOWN_SLOTS),
+        ("webhook", Speed.SLOW, SLOW_SLOTS),
+    ],
+)
+def test_no_priority_takes_a_whole_pool(channel: str, speed: Speed, size: int) -> None:
+    """Whatever came first, each of the others finds a slot. Endpoints that are slow or unknown had none to share."""
 
     def taken(slots: Slots, priority: DeliveryPriority, many: int = SLOTS * 2) -> int:
-        some = (endpoint(f"{priority}-{n}", f"{priority}-{n}", channel, sent_at=1) for n in range(many))
+        sent_at = int(speed is not Speed.UNKNOWN)
+        some = [endpoint(f"{priority}-{n}", f"{priority}-{n}", channel, sent_at) for n in range(many)]
+        for one in some if speed is Speed.SLOW else ():
+            slots.note(one, 0, True, 0)
         return sum(slots.take(one, 0, priority) for one in some)
 
+    kinds = (DeliveryPriority.CRITICAL, DeliveryPriority.ORDINARY, DeliveryPriority.BULK)
     for first in DeliveryPriority:
         slots = Slots()
         assert taken(slots, first) <= size
-        for other in (DeliveryPriority.CRITICAL, DeliveryPriority.ORDINARY, DeliveryPriority.BULK):
+        for other in kinds:
             if other == first or (other.is_critical and first.is_critical):
                 continue
             assert taken(slots, other, 1) == 1, (first, other)
+    for left in kinds:
+        slots = Slots()
+        for each in kinds:
+            if each != left:
+                taken(slots, each)
+        assert taken(slots, left) >= size // 8, left
     slots = Slots()
     for each in reversed(DeliveryPriority):
         taken(slots, each)
     assert len(slots._held) == size + 2 * (size // 8)
+
+
+def test_an_announcement_does_not_delay_others_to_new_webhooks(loop: asyncio.Runner, world: World) -> None:
+    """The fault: webhooks without an attempt so far share 16 slots, all of which an announcement held; a critical delivery
+    to such a webhook waited for those that did not answer."""
+
+    async def scene() -> None:
+        world.web.open.clear()
+        for reader in READERS:
+            await world.hook(f"/{reader}", reader)
+        for user in ("urgent", "usual"):
+            await world.hook(f"/{user}", user)
+        await announce(world, "like", on="webhook")
+        most = UNKNOWN_SLOTS - UNKNOWN_SLOTS // 4
+        await world.web.received(most)
+        for user, verb in (("urgent", "alarm"), ("usual", "reply")):
+            await world.tell(verb, user=user)
+        await world.web.received(most + 2)
+        paths = [request.path for request in world.web.requests]
+        assert len(paths) == most + 2
+        assert {"/urgent", "/usual"} <= set(paths)
+        world.web.open.set()
+
+    loop.run(scene())

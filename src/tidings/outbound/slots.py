@@ -5,8 +5,9 @@ most, and so does a channel that limits its attempts. On the other channels, whi
 endpoints that were slow recently share a few slots, and so do those to which nothing was sent yet. These limits leave 12
 slots for endpoints that respond promptly.
 
-All slots, and those of each channel that limits its attempts, are a pool. Priorities share a pool: none can take all of it,
-so a critical delivery finds a slot during an announcement, and an announcement goes on during any other flood.
+All slots, those of each channel that limits its attempts, those for slow endpoints, and those for unknown ones are each a
+pool. Priorities share a pool: none can take all of it, so a critical delivery finds a slot during an announcement, whatever
+its endpoint, and an announcement goes on during any other flood.
 """
 
 from collections import Counter, OrderedDict
@@ -51,6 +52,9 @@ class Speed(Enum):
 _SHARES = {Speed.SLOW: SLOW_SLOTS, Speed.UNKNOWN: UNKNOWN_SLOTS}
 
 
+_KINDS = ("critical", "ordinary", "bulk")
+
+
 class Slots:
     """Counts the slots that endpoints hold, and records which endpoints are slow. ``now`` is in milliseconds of a monotonic
     clock."""
@@ -70,10 +74,7 @@ class Slots:
     ) -> bool:
         """Give an endpoint without a slot one, for deliveries that begin with this priority, if all limits permit it;
         returns whether they do."""
-        limits = self._limits(endpoint, now) | _pool("all", SLOTS, priority)
-        if endpoint.channel in AT_ONCE:
-            size = WAITING_PER_ATTEMPT * AT_ONCE[endpoint.channel]
-            limits |= _pool(endpoint.channel, size, priority)
+        limits = self._limits(endpoint, now, priority)
         if any(self._count[key] >= limit for key, limit in limits.items()):
             return False
         self._held[endpoint.id] = tuple(limits)
@@ -113,25 +114,25 @@ class Slots:
         noted = self._slow.get(key)
         return noted is not None and now - noted < SLOW_FOR_MS
 
-    def _limits(self, endpoint: Endpoint, now: int) -> dict[_Key, int]:
+    def _limits(self, endpoint: Endpoint, now: int, priority: DeliveryPriority) -> dict[_Key, int]:
         """The limits that a slot of this endpoint counts against, and their maxima."""
-        limits = {("user", endpoint.user): USER_SLOTS}
+        limits = {("user", endpoint.user): USER_SLOTS} | _pool("all", SLOTS, priority)
         if endpoint.channel in AT_ONCE:
-            return limits
+            size = WAITING_PER_ATTEMPT * AT_ONCE[endpoint.channel]
+            return limits | _pool(endpoint.channel, size, priority)
         speed = self.speed(endpoint, now)
         if speed in _SHARES:
-            limits["speed", speed.value] = _SHARES[speed]
             limits["unproven", endpoint.user] = USER_UNPROVEN_SLOTS
+            limits |= _pool(speed.value, _SHARES[speed], priority)
         return limits
 
 
 def _pool(name: str, size: int, priority: DeliveryPriority) -> dict[_Key, int]:
-    """The limits on the slots of a pool that a slot of this priority counts against: those of the priority itself, those of
-    priorities that are not bulk, and all. Beyond its ``size`` a pool has an eighth for bulk deliveries, and another for
-    critical ones."""
-    most, extra = size - size // 4, size // 8
-    if priority.is_critical:
-        return {(name, "critical"): most, (name, "not bulk"): size + extra, (name, "all"): size + 2 * extra}
-    if priority is DeliveryPriority.BULK:
-        return {(name, "bulk"): most, (name, "all"): size + extra}
-    return {(name, "not bulk"): size, (name, "all"): size + extra}
+    """The limits on the slots of a pool that a slot of this priority counts against. Critical deliveries hold at most three
+    quarters of its ``size``, and so do bulk ones. Two kinds together hold at most an eighth more than it, and all three two
+    eighths: so an eighth is left for each, whatever the two others hold."""
+    kind = "critical" if priority.is_critical else "bulk" if priority is DeliveryPriority.BULK else "ordinary"
+    extra = size // 8
+    both = {(name, f"not {other}"): size + extra for other in _KINDS if other != kind}
+    most = size if kind == "ordinary" else size - size // 4
+    return {(name, kind): most, (name, "all"): size + 2 * extra} | both
