@@ -48,12 +48,16 @@ class ReactPage(Page):
 
     def show(self, url: str, width: int = 1000, height: int = 760, **query: str) -> None:
         """Load the page with this query, in a window of this size."""
+        self.load(url, width, height, **query)
+        self.until("document.querySelector('#root')?.childElementCount > 0")
+
+    def load(self, url: str, width: int = 1000, height: int = 760, **query: str) -> None:
+        """The same of a page that renders nothing at first."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         self._events.clear()
         self.call("Page.navigate", url=f"{url}{PATH}?{urlencode(query)}")
         self.event("Page.loadEventFired")
-        self.until("document.querySelector('#root')?.childElementCount > 0")
 
     def run(self, script: str) -> Any:
         """What a script evaluates to."""
@@ -106,7 +110,8 @@ class ReactPage(Page):
         file = self._folder / (path or "index.html")
         number = next(self._numbers)
         self._fulfilled.add(number)
-        headers = {"Content-Type": TYPES[file.suffix], "Content-Security-Policy": POLICY}
+        found = file.is_file()
+        headers = {"Content-Type": TYPES.get(file.suffix, "text/plain"), "Content-Security-Policy": POLICY}
         self._socket.send(
             json.dumps(
                 {
@@ -114,11 +119,11 @@ class ReactPage(Page):
                     "method": "Fetch.fulfillRequest",
                     "params": {
                         "requestId": request["requestId"],
-                        "responseCode": 200,
+                        "responseCode": 200 if found else 404,
                         "responseHeaders": [
                             {"name": name, "value": value} for name, value in headers.items()
                         ],
-                        "body": base64.b64encode(file.read_bytes()).decode(),
+                        "body": base64.b64encode(file.read_bytes() if found else b"").decode(),
                     },
                 }
                 | self._session

@@ -1,7 +1,7 @@
 import type { EventItem, Notification } from "@tidings/client";
 import { type ComponentType, createContext, type ReactNode, useContext, useMemo } from "react";
 import { Announcer, LiveRegion } from "./announcer.js";
-import { ClientProvider, type ClientProviderProps } from "./hooks/client-provider.js";
+import { ClientContext, ClientProvider, type ClientProviderProps } from "./hooks/client-provider.js";
 import { en } from "./messages/en.js";
 import type { Messages } from "./messages/types.js";
 import { Texts } from "./text.js";
@@ -54,10 +54,16 @@ export type TidingsProviderProps = ClientProviderProps & {
 
 const NO_PHRASES: Readonly<Record<string, string>> = {};
 
-/** Provides the client and the texts to the components below, and the one live region of the page. */
+/**
+ * Provides the client and the texts to the components below, and the one live region of the page. One within another that has
+ * the same client uses the live region of that one.
+ */
 export function TidingsProvider(props: TidingsProviderProps): ReactNode {
   const { messages = en, locale, phrases = NO_PHRASES, linkComponent: Link = "a", onOpen, children, ...client } = props;
-  const announcer = useMemo(() => new Announcer(), []);
+  const outer = useContext(UiContext);
+  const outerClient = useContext(ClientContext);
+  const shared = client.client && client.client === outerClient ? outer?.announcer : undefined;
+  const announcer = useMemo(() => shared ?? new Announcer(), [shared]);
   const ui = useMemo<Ui>(() => {
     const texts = new Texts(messages, locale);
     const attempt = async <T,>(change: Promise<T>): Promise<T | undefined> => {
@@ -74,7 +80,7 @@ export function TidingsProvider(props: TidingsProviderProps): ReactNode {
     <ClientProvider {...client}>
       <UiContext.Provider value={ui}>
         {children}
-        <LiveRegion />
+        {!shared && <LiveRegion />}
       </UiContext.Provider>
     </ClientProvider>
   );

@@ -93,13 +93,13 @@ function Panel({ id, align, pageUrl, renderHeaderEnd, filter, ...list }: PanelPr
       aria-labelledby={`${id}-title`}
       tabIndex={-1}
     >
-      <header className="tidings-panel__header">
+      <div className="tidings-panel__header">
         <h2 id={`${id}-title`} className="tidings-title">
           {messages.notifications}
         </h2>
         {any && <IconButton icon="checks" label={messages.markAllRead} onClick={readAll} />}
         {renderHeaderEnd?.()}
-      </header>
+      </div>
       <Filters unread={unread} onChange={setUnread} />
       <div ref={body} className="tidings-panel__body">
         <InboxList
@@ -111,11 +111,11 @@ function Panel({ id, align, pageUrl, renderHeaderEnd, filter, ...list }: PanelPr
       </div>
       {bar}
       {pageUrl && (
-        <footer className="tidings-panel__footer">
+        <div className="tidings-panel__footer">
           <Link href={pageUrl} className="tidings-link" onClick={list.onOpened}>
             {messages.seeAll}
           </Link>
-        </footer>
+        </div>
       )}
     </div>
   );

@@ -8,7 +8,8 @@ export type ClientProviderProps = ClientOptions & {
   children?: ReactNode;
 };
 
-const ClientContext = createContext<TidingsClient | undefined>(undefined);
+/** The client of the nearest provider, for components that may be outside of any. */
+export const ClientContext = createContext<TidingsClient | undefined>(undefined);
 
 /** The client of the nearest provider. Throws without one. */
 export function useClient(): TidingsClient {
