@@ -18,7 +18,7 @@ from tests.clients.browser import opened
 from tests.serving import serving
 from tests.wire.people import KEY, SETTINGS, bearer, event, token
 
-LIMIT_S = 30
+LIMIT_S = 120
 GUIDE = Path(__file__).parents[2] / "docs/guides/authentication.md"
 ANOTHER_SECRET = "another-secret-of-at-least-thirty-two-bytes"
 AROUND = """
