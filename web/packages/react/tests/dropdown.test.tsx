@@ -119,6 +119,27 @@ describe("a change", () => {
 });
 
 describe("the keyboard", () => {
+  test("goes from the panel to the first row", async () => {
+    await opened();
+    const panel = screen.getByRole("dialog");
+    for (const key of ["ArrowDown", "j"]) {
+      panel.focus();
+      fireEvent.keyDown(panel, { key });
+      expect(focused()).toContain("c#3");
+    }
+  });
+
+  test("stays in the panel when the control that has the focus is gone", async () => {
+    await opened();
+    for (const name of ["Mark all as read", "Undo"]) {
+      const button = screen.getByRole("button", { name });
+      button.focus();
+      fireEvent.click(button);
+      await stage.run();
+      expect(document.activeElement, name).toBe(rows()[0]?.querySelector(".tidings-opener"));
+    }
+  });
+
   test("has one row in the tab order and moves between rows", async () => {
     await opened();
     const inOrder = (): string[] =>

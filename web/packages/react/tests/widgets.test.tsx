@@ -116,6 +116,36 @@ describe("toasts", () => {
     expect(document.querySelector(".tidings-toast")).toBeNull();
   });
 
+  test("are shown for their own time, paused while the focus is in one of them", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    await stage.show(<Toaster ms={6_000} />);
+    const pass = async (ms: number): Promise<void> => act(async () => void (await vi.advanceTimersByTimeAsync(ms)));
+    const shown = (): (string | undefined)[] =>
+      [...document.querySelectorAll(".tidings-toast__text")].map((one) => one.textContent?.slice(0, 1));
+    const arrives = async (thing: string): Promise<void> => {
+      stage.server.notify(thing, "comment");
+      await stage.run();
+    };
+    await arrives("a");
+    await pass(4_000);
+    await arrives("b");
+    await pass(2_500);
+    expect(shown()).toEqual(["b"]);
+    await arrives("c");
+    const close = (): HTMLElement => screen.getAllByRole("button", { name: "Close" })[0] as HTMLElement;
+    act(() => close().focus());
+    await pass(60_000);
+    expect(shown()).toEqual(["c", "b"]);
+    fireEvent.click(close());
+    await pass(10);
+    expect([shown(), document.activeElement]).toEqual([["b"], close()]);
+    fireEvent.click(close());
+    await pass(10);
+    await arrives("d");
+    await pass(6_500);
+    expect(shown()).toEqual([]);
+  });
+
   test("do not show marks", async () => {
     stage.server.notify("a", "comment");
     await stage.show(<Toaster ms={60_000} />);

@@ -5,6 +5,7 @@ import { useUi } from "../provider.js";
 import { ActivityCard, type ActivityCardProps, type ActivitySlots } from "./activity-card.js";
 import { HideReadSwitch, NewItemsPill } from "./feed-controls.js";
 import { useHold } from "./hold.js";
+import { useKeepFocus } from "./keep-focus.js";
 import { Loader } from "./loader.js";
 import { classes, IconButton } from "./parts.js";
 import { Rows } from "./rows.js";
@@ -60,6 +61,7 @@ export function ActivityFeed(props: ActivityFeedProps): ReactNode {
   const [active, setActive] = useState<string>();
   const divided = useDivider(state);
   useHold(top, feed);
+  useKeepFocus(root);
 
   const readAll = async (): Promise<void> => {
     const undo = await attempt(feed.readAll());

@@ -4,6 +4,7 @@ import { useUnread } from "../hooks/inbox.js";
 import { useTexts, useUi } from "../provider.js";
 import { Bell, type BellProps } from "./bell.js";
 import { InboxList, type InboxListProps } from "./inbox-list.js";
+import { useKeepFocus } from "./keep-focus.js";
 import { useLeave } from "./leave.js";
 import { classes, IconButton } from "./parts.js";
 import { useUndoBar } from "./undo-bar.js";
@@ -84,6 +85,12 @@ function Panel({ id, align, pageUrl, renderHeaderEnd, filter, ...list }: PanelPr
   const [unread, setUnread] = useState(false);
   const [bar, readAll, any] = useReadAll();
   useEffect(() => panel.current?.focus(), []);
+  useKeepFocus(panel);
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.target !== panel.current || !["ArrowDown", "j"].includes(event.key)) return;
+    event.preventDefault();
+    body.current?.querySelector<HTMLElement>(".tidings-opener")?.focus();
+  };
   return (
     <div
       ref={panel}
@@ -92,6 +99,7 @@ function Panel({ id, align, pageUrl, renderHeaderEnd, filter, ...list }: PanelPr
       role="dialog"
       aria-labelledby={`${id}-title`}
       tabIndex={-1}
+      onKeyDown={onKeyDown}
     >
       <div className="tidings-panel__header">
         <h2 id={`${id}-title`} className="tidings-title">

@@ -1,8 +1,9 @@
 import type { NotificationFilter } from "@tidings/client";
-import { type ReactNode, useId, useState } from "react";
+import { type ReactNode, useId, useRef, useState } from "react";
 import { useTexts } from "../provider.js";
 import { useReadAll } from "./dropdown.js";
 import { InboxList, type InboxListProps } from "./inbox-list.js";
+import { useKeepFocus } from "./keep-focus.js";
 import { classes } from "./parts.js";
 
 export type InboxPageProps = Omit<InboxListProps, "onReadAll"> & {
@@ -28,9 +29,11 @@ export function InboxPage({ level = 1, renderHeaderEnd, className, filter, ...li
   const [view, setView] = useState<View>("all");
   const [bar, readAll, any] = useReadAll();
   const id = useId();
+  const root = useRef<HTMLElement>(null);
+  useKeepFocus(root);
   const Heading = `h${level}` as "h2";
   return (
-    <section className={classes("inbox", {}, className)} aria-labelledby={id}>
+    <section ref={root} className={classes("inbox", {}, className)} aria-labelledby={id}>
       <header className="tidings-inbox__header">
         <Heading id={id} className="tidings-title">
           {messages.notifications}
