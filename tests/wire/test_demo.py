@@ -94,6 +94,7 @@ def test_scripts_of_the_demo_are_compressed(page: httpx.Client) -> None:
         assert reply.headers["content-encoding"] == "gzip"
         assert len(b"".join(reply.iter_raw())) < largest.stat().st_size / 2
     assert page.get("static/demo/none.js").status_code == 404
+    assert page.get("static/demo/index.html").status_code == 404, "the page has one address"
     assert page.get("static/demo/..%2Fdocs.html").status_code == 404
 
 
@@ -105,6 +106,14 @@ def test_the_sample_of_the_demo_can_be_published(page: httpx.Client) -> None:
     for line in lines:
         read_event(line.encode(), SystemClock().now(), Settings(dev=True))
     assert len({one["idempotency_key"] for one in events}) == len(events)
+
+
+def test_other_servers_have_no_files_of_the_demo(anybody: httpx.Client) -> None:
+    """The fault: they sent them, and kept the unpacked sample in memory from the first request on."""
+    for name in ("sample.ndjson", *(f"demo/{file.name}" for file in DEMO.iterdir())):
+        reply = anybody.get(f"/static/{name}")
+        assert (name, reply.status_code) == (name, 404)
+        assert reply.json()["type"] == "urn:tidings:problem:not-found"
 
 
 def test_other_servers_show_what_they_are(anybody: httpx.Client) -> None:

@@ -63,12 +63,9 @@ def _media(name: str) -> str:
 
 @cache
 def _demo_file(name: str) -> Response:
-    """A file of the demo. Only servers that show it hold its bytes. Raises NotFound."""
-    file = _DEMO.get(name)
-    if file is None:
-        raise NotFound("The demo has no such file.")
+    """A file of the demo, or its page. Only servers that show it hold its bytes."""
     headers = _HEADERS if name == _DEMO_PAGE else _IMMUTABLE
-    answer = cached_answer(CachedBody(file.read_bytes()), _media(name).encode())
+    answer = cached_answer(CachedBody(_DEMO[name].read_bytes()), _media(name).encode())
     return answer._replace(headers=headers)
 
 
@@ -81,7 +78,16 @@ async def _first_page(call: RequestContext[PageQuery, None]) -> Response:
 
 
 async def _serve_demo_file(call: RequestContext[Params, None]) -> Response:
-    return _demo_file(call.path["file"])
+    _require_demo(call)
+    name = call.path["file"]
+    if name not in _DEMO or name == _DEMO_PAGE:
+        raise NotFound("The demo has no such file.")
+    return _demo_file(name)
+
+
+def _require_demo(call: RequestContext[Params, None]) -> None:
+    if not call.services.settings.dev:
+        raise NotFound("This server has no demo, which needs --dev.")
 
 
 @cache
@@ -92,10 +98,18 @@ def _sample() -> Response:
 
 
 async def _serve_sample(call: RequestContext[Params, None]) -> Response:
+    _require_demo(call)
     return await asyncio.to_thread(_sample)
 
 
-def _page(path: str, handler: Handler, media: str, summary: str, query: type[Params] = Params) -> Route:
+def _page(
+    path: str,
+    handler: Handler,
+    media: str,
+    summary: str,
+    query: type[Params] = Params,
+    fails: tuple[int, ...] = (),
+) -> Route:
     return Route(
         method="GET",
         path=path,
@@ -105,12 +119,19 @@ def _page(path: str, handler: Handler, media: str, summary: str, query: type[Par
         tag="Pages",
         query=query,
         produces=media,
+        fails=fails,
     )
 
 
 ROUTES = (
     _page("/", _first_page, _HTML, "What this server is; in dev mode the demo", PageQuery),
     *(_page(path, *_serving(name), summary) for path, (name, summary) in _PAGES.items()),
-    _page("/static/demo/{file}", _serve_demo_file, "*/*", "A file of the demo"),
-    _page("/static/sample.ndjson", _serve_sample, NDJSON, "Events that the demo publishes"),
+    _page("/static/demo/{file}", _serve_demo_file, "*/*", "A file of the demo, in dev mode"),
+    _page(
+        "/static/sample.ndjson",
+        _serve_sample,
+        NDJSON,
+        "Events that the demo publishes, in dev mode",
+        fails=(404,),
+    ),
 )
