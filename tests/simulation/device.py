@@ -64,11 +64,6 @@ class Around(Protocol):
         """All that was written."""
         ...
 
-    @property
-    def known_public(self) -> int:
-        """The last public position that the server knows."""
-        ...
-
     def now(self) -> float:
         """Virtual seconds."""
         ...

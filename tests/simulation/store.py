@@ -50,8 +50,8 @@ class ShakenStore:
     """A store behind a wire: time passes before what is asked happens, and again before the answer is heard. Between the
     two anything else can happen, a crash as well: then it was done, and nobody was told. ``real`` is the store itself,
     ``version`` changes with whatever it holds, ``history`` has all that was written, ``wrong`` says what a write did that it
-    must not, ``returned`` counts the notifications whose snooze ended, ``known_public`` is the last public position that
-    the server knows."""
+    must not, ``returned`` counts the notifications whose snooze ended, ``known_public`` has the
+    last public position that the server knew, each time that it learned of a commit, with the end of the log then."""
 
     def __init__(self, real: Store, trouble: Trouble, rng: random.Random) -> None:
         self.real = real
@@ -59,7 +59,7 @@ class ShakenStore:
         self.version = 0
         self.wrong = ""
         self.returned = 0
-        self.known_public = 0
+        self.known_public = [(0, 0)]
         self._trouble = trouble
         self._rng = rng
 
@@ -84,7 +84,8 @@ class ShakenStore:
     ) -> list[Outcome | KeyReused]:
         """Apply the commands."""
         outcomes, public = await self._late(self._written, commands, ends)
-        self.known_public = max(self.known_public, public)
+        known, _ = self.known_public[-1]
+        self.known_public.append((max(known, public), at_once(self.real.head()).position))
         return outcomes
 
     async def _written(

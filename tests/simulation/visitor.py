@@ -19,8 +19,7 @@ AGAIN_S = 1.0
 
 class Visitor:
     """A visitor who reads the activity of all users or of some topics. ``numbers`` are all positions that the visitor was
-    shown, each with the last public one that the server knew then, ``arrived`` those of frames since ``since``, from which
-    on no frame may be missing."""
+    shown, ``arrived`` those of frames since ``since``, from which on no frame may be missing."""
 
     def __init__(self, around: Around, name: str, topics: tuple[str, ...]) -> None:
         self.name = name
@@ -28,7 +27,7 @@ class Visitor:
         self.scope = ActivityScope(False, not topics, frozenset(topics))
         self.connection: Connection | None = None
         self.dawdle_s = 0.0
-        self.numbers: dict[int, int] = {}
+        self.numbers: set[int] = set()
         self.forget()
         self._around = around
         self._running: asyncio.Task[None] | None = None
@@ -87,7 +86,7 @@ class Visitor:
         self._around.note(self.name, "hears", event.name, data.get("position", event.id))
         self._around.tally.add("visitor", event.name)
         assert (data.get("user_id") is None and "seq" not in data) or event.name == "heartbeat", data
-        self._shown(*self._numbers(event, data))
+        self.numbers.update(self._numbers(event, data))
         match event.name:
             case "hello":
                 self._greeted(data)
@@ -102,11 +101,6 @@ class Visitor:
             case _:
                 assert event.name in ("heartbeat", "drain"), event
         self._cursor = event.id or self._cursor
-
-    def _shown(self, *numbers: int) -> None:
-        for number in numbers:
-            if number not in self.numbers:
-                self.numbers[number] = self._around.known_public
 
     def _numbers(self, event: sse.ServerSentEvent, data: dict[str, Any]) -> list[int]:
         """The positions that a frame shows."""
@@ -137,7 +131,7 @@ class Visitor:
             if not isinstance(page, TransportError):
                 break
             await pause(AGAIN_S)
-        self._shown(page.position)
+        self.numbers.add(page.position)
         assert page.position >= position, (
             f"{self.name}: a page at {page.position} after a reset at {position}"
         )

@@ -96,11 +96,6 @@ class World:
         return self.shaken.real
 
     @property
-    def known_public(self) -> int:
-        """The last public position that the server knows."""
-        return self.shaken.known_public
-
-    @property
     def history(self) -> History:
         """All that was written to it."""
         return self.shaken.history
