@@ -5,7 +5,7 @@ process is killed in between.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -44,6 +44,14 @@ class _NewestEvent(msgspec.Struct, gc=False):
     actions: tuple[_Offered, ...] | None = None
 
 
+class _Acting(NamedTuple):
+    """The user, with the newest display name that is known at a time in milliseconds: one that is set later stays."""
+
+    id: str
+    now: int
+    name: str | None
+
+
 _newest_event = msgspec.json.Decoder(_NewestEvent).decode
 
 
@@ -68,7 +76,8 @@ class ActionService:
             (row,) = rows
             if row.acted is not None and row.acted.action_id == action_id:
                 return
-            command = self._command(user, row, action_id, by)
+            acting = _Acting(user, self._clock.now(), await self._store.display_name(user))
+            command = self._command(acting, row, action_id, by)
             if row.acted is not None:
                 raise ActedOtherwise(f"the action {row.acted.action_id!r} was taken before")
             outcome = cast(ActionResult, await self._log.submit(command))
@@ -76,7 +85,7 @@ class ActionService:
                 return
         raise Unavailable("other events join the notification all the time")
 
-    def _command(self, user: str, row: InboxRow, action_id: str, by: ActedBy) -> ActOnNotification:
+    def _command(self, user: _Acting, row: InboxRow, action_id: str, by: ActedBy) -> ActOnNotification:
         source = _newest_event(row.body)
         offered: Sequence[_Offered | Offer] | None = source.actions
         if offered is None:
@@ -85,24 +94,27 @@ class ActionService:
         if taken is None:
             raise NotFound("the notification has no such action", (_unknown(offered),))
         event = None if taken.verb is UNSET else self._event(user, row, source, taken.id, taken.verb)
-        return ActOnNotification(RecordAction(user, row.id, row.event_ids[0], action_id, by), event)
+        return ActOnNotification(RecordAction(user.id, row.id, row.event_ids[0], action_id, by), event)
 
-    def _event(self, user: str, row: InboxRow, source: _NewestEvent, action_id: str, verb: str) -> NewEvent:
+    def _event(
+        self, user: _Acting, row: InboxRow, source: _NewestEvent, action_id: str, verb: str
+    ) -> NewEvent:
         """The event of an action: of the user, about the object of the notification, for the actor of its newest event. It
         is as visible as its verb says, and no wider than that event."""
         rule = self._store.rules.of_verb(verb)
         declared = BY_NAME[rule.visibility or self._settings.default_visibility]
         given = EventInput(
-            user,
+            user.id,
             verb,
             source.object_type,
             source.object_id,
-            () if source.actor_id in (user, ACTOR) else (source.actor_id,),
+            () if source.actor_id in (user.id, ACTOR) else (source.actor_id,),
+            actor_name=user.name,
             object_title=source.object_title,
             metadata=msgspec.Raw(_encode({"action_id": action_id, "event_id": row.event_ids[0]})),
         )
         defaults = EventDefaults(NAMES[max(declared, BY_NAME[source.visibility])])
-        return accept(given, self._clock.now(), defaults=defaults)
+        return accept(given, user.now, defaults=defaults)
 
 
 def _unknown(offered: Sequence[_Offered | Offer]) -> FieldError:

@@ -156,6 +156,19 @@ def test_an_action_publishes_its_event_once(app: httpx.Client, user: str) -> Non
     assert inbox(app, user).unread_count == 0
 
 
+def test_the_event_of_an_action_has_the_known_name(app: httpx.Client, user: str) -> None:
+    """Its actor is named as elsewhere, and keeps that name; one without a name has none."""
+    for name in (None, "Nora Berg"):
+        if name is not None:
+            assert app.put(f"/v1/users/{user}/name", json={"name": name}).status_code == 200
+        row = ask(app, user, object_id=f"{user}:{name}")
+        path = f"/v1/notifications/{row.id}/actions/accept"
+        assert app.post(path, params={"user_id": user}).status_code == 200
+        page = app.get("/v1/activity", params={"verb": "accepted", "actor_id": user, "limit": 1}).json()
+        assert page["items"][0].get("actor_name") == name
+        assert app.get(f"/v1/users/{user}/name").json()["name"] == name
+
+
 def test_other_tabs_learn_of_an_action(app: httpx.Client, user: str) -> None:
     """By a frame with a new seq; the list that a client holds is the one that is fetched."""
     client = Client(str(app.base_url), api_key=KEY)
