@@ -20,7 +20,34 @@ export { PreferencesPanel, type PreferencesPanelProps, type PreferenceType } fro
 export { EmptyState, type EmptyStateProps, Skeleton, UnreadDivider } from "./components/states.js";
 export { Toaster, type ToasterProps } from "./components/toaster.js";
 export { TopList, type TopListProps, TrendChart, type TrendChartProps } from "./components/trends.js";
-export * from "./hooks/index.js";
+// Each by its name: Next.js with webpack accepts no `export *` in a module that server components import.
+export {
+  type ActivityFeedState,
+  type ActivityGroupsState,
+  ClientProvider,
+  type ClientProviderProps,
+  type Follow,
+  isArrival,
+  type NotificationChange,
+  type Notifications,
+  type PreferencesState,
+  useActivityFeed,
+  useActivityGroups,
+  useClient,
+  useConnection,
+  useFeed,
+  useFeedSummary,
+  useFollow,
+  useGlobalActivity,
+  useMarkAllRead,
+  useNotification,
+  useNotificationEvents,
+  useNotifications,
+  usePreferences,
+  useTop,
+  useTopSeries,
+  useUnread,
+} from "./hooks/index.js";
 export { en } from "./messages/en.js";
 export type { Messages, Plural } from "./messages/types.js";
 export { type LinkProps, TidingsProvider, type TidingsProviderProps } from "./provider.js";
