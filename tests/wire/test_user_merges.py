@@ -8,6 +8,7 @@ import pytest
 
 from tests.wire.applications import application
 from tests.wire.people import KEY, event
+from tests.wire.streams import streaming
 from tidings.client import Client
 from tidings.personal_data import MAX_ENDPOINTS
 
@@ -95,6 +96,21 @@ def test_an_unknown_visitor_has_nothing(app: httpx.Client) -> None:
     reply = merge(app, "nobody-yet", "wanda")
     assert (reply.status_code, reply.json()["job_id"], reply.json()["state"]) == (200, None, "done")
     assert set(reply.json()["counts"].values()) == {0}
+
+
+def test_a_stream_of_a_merged_inbox_is_reset(app: httpx.Client) -> None:
+    """After a hello with ``resumed``, since the cursor is one of this store; its id is that cursor, so a client that loses
+    the connection before the reset gets it again."""
+    notified(app, "visitor-7")
+    with streaming(app, "visitor-7", last_event_id="0") as stream:
+        stream.next("hello")
+        last = stream.next("notification").id
+    merge(app, "visitor-7", "wolf")
+    for _ in range(2):
+        with streaming(app, "visitor-7", last) as stream:
+            hello = stream.next("hello")
+            assert (hello.data["resumed"], hello.id) == (True, last)
+            assert "was erased or merged" in stream.next("reset").data["reason"]
 
 
 def test_merges_do_not_lift_the_limit_of_endpoints(app: httpx.Client) -> None:

@@ -18,8 +18,9 @@ class InboxCounts(Schema):
 
 
 class HelloFrame(Schema, kw_only=True):
-    """The first frame. ``resumed``: the frames continue after the cursor of the client; if not, a ``reset`` follows, or the
-    client had no cursor. A visitor has no inbox: ``user_id`` is null, and the counts are left out."""
+    """The first frame. ``resumed``: the client's cursor is one of this store, and the frames continue after it; a ``reset``
+    may still follow, if the inbox was erased, for example. If not, a ``reset`` follows, or the client had no cursor. A
+    visitor has no inbox: ``user_id`` is null, and the counts are left out."""
 
     user_id: str | None
     unread_count: Count | UnsetType = UNSET

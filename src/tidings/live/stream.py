@@ -22,8 +22,8 @@ from tidings.model import InboxCounters
 from tidings.public_head import PublicHead
 from tidings.visibility import VISITOR
 
-INBOX_RESET = "the inbox of the cursor was erased"
-"""The reason why a stream with notifications is reset: its cursor is of an inbox that was erased."""
+INBOX_RESET = "the inbox of the cursor was erased or merged, or read-alls in it were undone or joined"
+"""The reason why a stream with notifications is reset: no client can continue its inbox from the cursor."""
 FEED_RESET = "a user was erased, a read-all was undone, or the changes of the feed after the cursor are not stored any more"
 """The reason why a stream with a feed is reset: its cursor is older than the last erasure or than the stored changes, or a
 read-all was undone."""
@@ -106,8 +106,11 @@ class Stream:
 
     def start(self, counts: InboxCounters, position: int, now: float) -> None:
         """Send hello, with the counters of the inbox and the position of the log. The stream then catches up, even when
-        there is nothing to catch up with. A hello before a reset has no id: a client that loses the connection between the
-        two would come back with it, and never know that its state is too old."""
+        there is nothing to catch up with. ``resumed`` says that the cursor is one of this store. If it is not, a reset
+        follows, and the hello has no id: a client that loses the connection between the two would come back with it, and
+        never know that its state is too old. A reset may also follow a hello with ``resumed``, once catching up finds that
+        the inbox or the feed cannot be continued: the id of that hello is the client's own cursor, with which it gets the
+        same reset again."""
         head = Cursor(None if self.seq is None else counts.seq, None if self.position is None else position)
         given, self._last_event_id = self._last_event_id, None
         cursor, lost = self._resume(given, head)
