@@ -32,8 +32,14 @@ Style = Annotated[
 """The style of a button: a name that the front end knows."""
 ActionLabel = Annotated[str, visible(MAX_LABEL)]
 _AFTER_HOST = r"(?:[/?#][!#-;=?-\[\]_a-z~]*)?\Z"
-_HTTPS = rf"\Ahttps://[!$-.0-;=A-\[\]_a-z~]+{_AFTER_HOST}"
-_LOCAL = r"http://(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?"
+_PORT = r"(?::(?:[0-5]?[0-9]{1,4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])?)?"
+_HEX = "[0-9A-Fa-f]{1,4}"
+_SHORTENED = "|".join(rf"(?:{_HEX}:){{{n}}}(?::{_HEX}){{1,{7 - n}}}" for n in range(1, 7))
+_IPV6 = rf"\[(?:(?:{_HEX}:){{7}}{_HEX}|(?:{_HEX}:){{1,7}}:|{_SHORTENED}|:(?::{_HEX}){{1,7}}|::)\]"
+"""In brackets, with one :: at most, and without an IPv4 address at its end."""
+_HTTPS = rf"\Ahttps://(?:[!$-.0-9;=A-Z_a-z~]+|{_IPV6}){_PORT}{_AFTER_HOST}"
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_LOCAL = rf"http://(?:localhost|127(?:\.{_BYTE}){{3}}|\[::1\]){_PORT}"
 MAX_ADDRESS = 2_048
 """Characters of an address that pages link to."""
 WebAddress = Annotated[

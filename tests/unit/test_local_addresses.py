@@ -1,5 +1,7 @@
 """Addresses of this machine in events: for applications in development."""
 
+from urllib.parse import urlsplit
+
 import msgspec
 import pytest
 
@@ -7,8 +9,10 @@ from tidings.config import Settings
 from tidings.errors import FieldError, InvalidFields
 from tidings.events import EventInput, are_within_bounds, read_at_once, read_broadcast, read_event
 from tidings.reminder_input import ReminderInput, accept_reminder
+from tidings.rules import Rule
 from tidings.validation import decode
 
+decode_rule = msgspec.json.Decoder(Rule).decode
 LOCAL = "http://localhost:3000/a?b#c"
 DEV, OTHER = Settings(dev=True), Settings()
 EVENT = {"actor_id": "a", "verb": "like", "object_type": "item", "object_id": "1"}
@@ -58,6 +62,70 @@ def test_dev_mode_accepts_no_other_scheme_or_host(address: str) -> None:
     (error,) = errors(DEV, url=address)
     assert error.pointer == "/url"
     assert "http://localhost:3000/…" in error.detail
+
+
+@pytest.mark.parametrize("settings", [DEV, OTHER])
+@pytest.mark.parametrize("name", [*FIELDS, "actions"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "https://[",
+            "https://]",
+            "https://[]",
+            "https://[x]/",
+            "https://[::1]x/",
+            "https://[1:2]",
+            "https://[::1",
+        ),
+        *("https://[1::2::3]", "https://[1:2:3:4:5:6:7:8:9]", "https://a[::1]/", "https://a]b"),
+        *(
+            "https://a:b/",
+            "https://a:65536/",
+            "https://a:1:2",
+            "https://:80/",
+            "https://a:-1",
+            "https://a:99999",
+        ),
+        *(
+            "http://localhost:65536",
+            "http://127.0.0.256/",
+            "http://127.0.0.1:99999",
+            "http://localhost:\u0663/",
+        ),
+        *("http://127.0.0.\u0661/", "http://127.0.0.1\uff11/", "https://a:\u0663/"),
+    ],
+)
+def test_addresses_have_a_host_and_a_port(settings: Settings, name: str, address: str) -> None:
+    """The fault: addresses passed that no parser of URLs takes, and digits of other scripts."""
+    given: object = [{"id": "a", "label": "A", "url": address}] if name == "actions" else address
+    (error,) = errors(settings, **{name: given})
+    assert error.pointer == ("/actions/0/url" if name == "actions" else f"/{name}")
+    with pytest.raises(ValueError, match="url"):
+        decode_rule(msgspec.json.encode({"actions": [{"id": "a", "label": "A", "url": address}]}))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "https://a",
+            "https://a:0/",
+            "https://a:65535?x",
+            "https://a:/",
+            "https://a.example:443#[x]",
+            "https://a/[",
+        ),
+        *("https://[::1]", "https://[::]:8443/", "https://[2001:db8::1]:1/a", "https://[1:2:3:4:5:6:7:8]"),
+        *("https://[1::]", "https://[1:2:3:4:5:6:7::]", "https://[::2:3:4:5:6:7:8]", "https://[fe80::1:2]/"),
+    ],
+)
+def test_every_address_that_is_accepted_can_be_split(address: str) -> None:
+    assert errors(OTHER, url=address) == ()
+    parts = urlsplit(address)
+    assert parts.hostname
+    assert parts.port is None or 0 <= parts.port <= 65_535
+    assert decode_rule(msgspec.json.encode({"actions": [{"id": "a", "label": "A", "url": address}]})).actions
 
 
 def test_arrays_broadcasts_and_reminders_have_the_same_rule() -> None:
