@@ -90,6 +90,19 @@ test("a chart draws its points and names their sum", async () => {
   expect(asked).not.toContain("/v1/top/series"); // it has its points
 });
 
+test("trends that the server refuses say so, in place of a count", async () => {
+  stage.answer = (path) => (path.startsWith("/v1/top") ? refused() : undefined);
+  await stage.show(
+    <>
+      <TopList />
+      <TrendChart />
+    </>,
+  );
+  expect(element(".tidings-top .tidings-failed").textContent).toMatch(/not be loaded/);
+  expect(element(".tidings-chart").textContent).toMatch(/not be loaded/);
+  expect(element(".tidings-chart").textContent).not.toContain("0 events");
+});
+
 describe("toasts", () => {
   test("show what arrives, a bounded number at once", async () => {
     await stage.show(<Toaster most={2} ms={60_000} />);
@@ -159,10 +172,12 @@ test("a follow is shown at once and taken back if it fails", async () => {
   const topic = { topic: "market:7", followers: 3, viewer: { user_id: "u", follows: false, fan_out: null } };
   serves("/v1/topics/market%3A7", topic, (path) => (path.endsWith("/follows/market%3A7") ? refused() : undefined));
   await stage.show(<FollowButton topic="market:7" label="Will it rain?" />);
-  const button = (): HTMLElement => screen.getByRole("button", { name: "Follow: Will it rain?" });
+  const button = (): HTMLElement => screen.getByRole("button", { name: /: Will it rain\?$/ });
   expect([button().textContent, button().getAttribute("aria-pressed")]).toEqual(["Follow", "false"]);
+  expect(button().getAttribute("aria-label")).toBe("Follow: Will it rain?");
   fireEvent.click(button());
   expect(button().getAttribute("aria-pressed")).toBe("true");
+  expect(button().getAttribute("aria-label")).toBe(`${button().textContent}: Will it rain?`); // has what it shows
   await stage.run();
   expect(button().getAttribute("aria-pressed")).toBe("false");
   expect(element("[aria-live]").textContent).toContain("taken back");

@@ -107,7 +107,7 @@ export function FollowButton({ topic, label }: { topic: string; label?: string }
       type="button"
       className={classes("button", { following, primary: following === false })}
       aria-pressed={following ?? false}
-      aria-label={label && `${messages.follow}: ${label}`}
+      aria-label={label && `${following ? messages.following : messages.follow}: ${label}`}
       disabled={following === undefined}
       onClick={() => void attempt(following ? unfollow() : follow())}
     >

@@ -4,7 +4,7 @@ const PATHS = {
   bell: "M6 9a6 6 0 1 1 12 0c0 5 2 6 2 7H4c0-1 2-2 2-7m4 10a2 2 0 0 0 4 0",
   check: "m5 12.5 4.5 4.5L19 7",
   checks: "m2 12.5 4.5 4.5L15 8m-4 8 1 1L22 8",
-  dot: "M12 12h.01",
+  dot: "M12 7a5 5 0 1 0 .01 0z",
   archive: "M4 8v11h16V8M3 4h18v4H3zm7 8h4",
   more: "M5 12h.01M12 12h.01M19 12h.01",
   up: "M12 19V5m-6 6 6-6 6 6",
@@ -27,7 +27,7 @@ export function Icon({ name }: { name: IconName }): ReactNode {
       height="16"
       fill="none"
       stroke="currentColor"
-      strokeWidth={name === "more" || name === "dot" ? 3 : 1.75}
+      strokeWidth={name === "more" ? 3 : 1.75}
       strokeLinecap="round"
       strokeLinejoin="round"
       aria-hidden="true"

@@ -15,7 +15,7 @@ export interface TopListProps {
 /** The most frequent keys of a sliding window, with bars and how their ranks changed. */
 export function TopList({ query = {}, title, renderLabel }: TopListProps): ReactNode {
   const texts = useTexts();
-  const { data } = useTop({ limit: 10, compare: "previous", ...query });
+  const { data, error } = useTop({ limit: 10, compare: "previous", ...query });
   const id = useId();
   const most = data?.items[0]?.count ?? 1;
   return (
@@ -43,6 +43,8 @@ export function TopList({ query = {}, title, renderLabel }: TopListProps): React
             </li>
           ))}
         </ol>
+      ) : error ? (
+        <p className="tidings-failed">{texts.messages.failed}</p>
       ) : (
         <Skeleton />
       )}
@@ -85,14 +87,18 @@ export function TrendChart({ query, title, points }: TrendChartProps): ReactNode
 }
 
 function QueriedChart({ query = {}, title }: Pick<TrendChartProps, "query" | "title">): ReactNode {
-  const { data } = useTopSeries(query);
-  return <Chart title={title} points={data?.points.map((point) => point.count) ?? []} />;
+  const { messages } = useTexts();
+  const { data, error } = useTopSeries(query);
+  const missing = data ? undefined : error ? messages.failed : messages.loading;
+  return <Chart title={title} points={data?.points.map((point) => point.count) ?? []} missing={missing} />;
 }
 
-function Chart({ title, points }: { title: string | undefined; points: readonly number[] }): ReactNode {
+/** `missing`: why there are no points. */
+function Chart(props: { title: string | undefined; points: readonly number[]; missing?: string | undefined }): ReactNode {
+  const { title, points, missing } = props;
   const texts = useTexts();
   const total = points.reduce((sum, count) => sum + count, 0);
-  const label = texts.plural(texts.messages.events, total);
+  const label = missing ?? texts.plural(texts.messages.events, total);
   const most = Math.max(1, ...points);
   const step = WIDTH / Math.max(1, points.length - 1);
   const y = (count: number): string => (HEIGHT - (count / most) * (HEIGHT - MARGIN)).toFixed(1);
