@@ -111,6 +111,6 @@ def test_a_type_notifies_followers_of_the_topics_it_names(app: httpx.Client, use
 def test_an_unknown_source_is_refused(app: httpx.Client, user: str) -> None:
     """The field is named, and what it takes."""
     reply = app.put(f"/v1/admin/types/{user}", json={"notify": ["targets", "x"]})
-    errors = refused(reply, 422, "/notify").errors
+    errors = refused(reply, 422, "/notify/1").errors
     assert errors
-    assert "or a list of the last four" in errors[0].detail
+    assert '"topic_followers", got "x"' in errors[0].detail
