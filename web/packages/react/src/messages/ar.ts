@@ -82,7 +82,6 @@ export const ar: Messages = {
   },
   follow: "متابعة",
   following: "تتابعه",
-  unfollow: "إلغاء المتابعة",
   trending: "الأكثر رواجًا",
   events: { zero: "لا أحداث", one: "حدث واحد", two: "حدثان", few: "{n} أحداث", many: "{n} حدثًا", other: "{n} حدث" },
   rankUp: {

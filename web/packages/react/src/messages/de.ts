@@ -47,7 +47,6 @@ export const de: Messages = {
   others: { one: "{n} weitere Person", other: "{n} weitere" },
   follow: "Folgen",
   following: "Gefolgt",
-  unfollow: "Nicht mehr folgen",
   trending: "Im Trend",
   events: { one: "{n} Ereignis", other: "{n} Ereignisse" },
   rankUp: { one: "{n} Platz hinauf", other: "{n} Plätze hinauf" },

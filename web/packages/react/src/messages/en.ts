@@ -47,7 +47,6 @@ export const en: Messages = {
   others: { one: "{n} other", other: "{n} others" },
   follow: "Follow",
   following: "Following",
-  unfollow: "Unfollow",
   trending: "Trending",
   events: { one: "{n} event", other: "{n} events" },
   rankUp: { one: "Up {n} place", other: "Up {n} places" },

@@ -55,7 +55,6 @@ export const es: Messages = {
   others: { one: "{n} persona más", many: "{n} de personas más", other: "{n} personas más" },
   follow: "Seguir",
   following: "Siguiendo",
-  unfollow: "Dejar de seguir",
   trending: "Tendencias",
   events: { one: "{n} evento", many: "{n} de eventos", other: "{n} eventos" },
   rankUp: { one: "Sube {n} puesto", many: "Sube {n} de puestos", other: "Sube {n} puestos" },

@@ -51,7 +51,6 @@ export const fr: Messages = {
   others: { one: "{n} autre personne", many: "{n} d’autres personnes", other: "{n} autres personnes" },
   follow: "Suivre",
   following: "Suivi",
-  unfollow: "Ne plus suivre",
   trending: "Tendances",
   events: { one: "{n} événement", many: "{n} d’événements", other: "{n} événements" },
   rankUp: { one: "{n} place gagnée", many: "{n} de places gagnées", other: "{n} places gagnées" },

@@ -47,7 +47,6 @@ export const it: Messages = {
   others: { one: "{n} altra persona", many: "{n} di altre persone", other: "{n} altre persone" },
   follow: "Segui",
   following: "Segui già",
-  unfollow: "Non seguire più",
   trending: "Di tendenza",
   events: { one: "{n} evento", many: "{n} di eventi", other: "{n} eventi" },
   rankUp: { one: "Sale di {n} posizione", many: "Sale di {n} di posizioni", other: "Sale di {n} posizioni" },

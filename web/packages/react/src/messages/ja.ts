@@ -47,7 +47,6 @@ export const ja: Messages = {
   others: { other: "他{n}人" },
   follow: "フォロー",
   following: "フォロー中",
-  unfollow: "フォロー解除",
   trending: "トレンド",
   events: { other: "イベント{n}件" },
   rankUp: { other: "{n}ランク上昇" },

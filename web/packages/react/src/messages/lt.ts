@@ -57,7 +57,6 @@ export const lt: Messages = {
   others: { one: "dar {n} žmogus", few: "dar {n} žmonės", many: "dar {n} žmogaus", other: "dar {n} žmonių" },
   follow: "Sekti",
   following: "Sekama",
-  unfollow: "Nebesekti",
   trending: "Populiaru",
   events: { one: "{n} įvykis", few: "{n} įvykiai", many: "{n} įvykio", other: "{n} įvykių" },
   rankUp: { one: "{n} vieta aukštyn", few: "{n} vietomis aukštyn", many: "{n} vietos aukštyn", other: "{n} vietų aukštyn" },

@@ -47,7 +47,6 @@ export const nl: Messages = {
   others: { one: "{n} ander", other: "{n} anderen" },
   follow: "Volgen",
   following: "Volgend",
-  unfollow: "Ontvolgen",
   trending: "Populair",
   events: { one: "{n} gebeurtenis", other: "{n} gebeurtenissen" },
   rankUp: { one: "{n} plaats omhoog", other: "{n} plaatsen omhoog" },

@@ -62,7 +62,6 @@ export const pl: Messages = {
   others: { one: "{n} inna osoba", few: "{n} inne osoby", many: "{n} innych osób", other: "{n} innej osoby" },
   follow: "Obserwuj",
   following: "Obserwujesz",
-  unfollow: "Przestań obserwować",
   trending: "Na czasie",
   events: { one: "{n} zdarzenie", few: "{n} zdarzenia", many: "{n} zdarzeń", other: "{n} zdarzenia" },
   rankUp: {

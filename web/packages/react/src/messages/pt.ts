@@ -47,7 +47,6 @@ export const pt: Messages = {
   others: { one: "{n} outra pessoa", many: "{n} de outras pessoas", other: "{n} outras pessoas" },
   follow: "Seguir",
   following: "Seguindo",
-  unfollow: "Deixar de seguir",
   trending: "Em alta",
   events: { one: "{n} evento", many: "{n} de eventos", other: "{n} eventos" },
   rankUp: { one: "Subiu {n} posição", many: "Subiu {n} de posições", other: "Subiu {n} posições" },

@@ -55,7 +55,6 @@ export interface Messages {
   readonly others: Plural;
   readonly follow: string;
   readonly following: string;
-  readonly unfollow: string;
   readonly trending: string;
   readonly events: Plural;
   readonly rankUp: Plural;

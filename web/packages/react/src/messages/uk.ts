@@ -57,7 +57,6 @@ export const uk: Messages = {
   others: { one: "ще {n} особа", few: "ще {n} особи", many: "ще {n} осіб", other: "ще {n} особи" },
   follow: "Стежити",
   following: "Ви стежите",
-  unfollow: "Не стежити",
   trending: "У тренді",
   events: { one: "{n} подія", few: "{n} події", many: "{n} подій", other: "{n} події" },
   rankUp: {
