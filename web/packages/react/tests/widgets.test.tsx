@@ -10,7 +10,10 @@ beforeEach(() => {
   stage = new Stage();
 });
 
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
 
 const PREFERENCES = { types: { "*": { email: false } }, quiet_hours: null, locale: "en", digest_s: 0, muted_topics: [] };
 
@@ -207,4 +210,27 @@ test("the page of the inbox has what is archived, and brings it back", async () 
   await stage.run();
   expect(stage.sent).toEqual(["/v1/notifications/unarchive"]);
   expect(screen.queryByRole("article")).toBeNull();
+});
+
+test("an inbox that loads after its page holds back what arrives while its top is out of view", async () => {
+  const observed = new Map<Element, (entries: { isIntersecting: boolean }[]) => void>();
+  vi.stubGlobal(
+    "IntersectionObserver",
+    class {
+      constructor(private readonly seen: (entries: { isIntersecting: boolean }[]) => void) {}
+      observe(one: Element): void {
+        observed.set(one, this.seen);
+      }
+      disconnect(): void {}
+    },
+  );
+  stage.server.notify("a", "comment");
+  await stage.show(<InboxPage />);
+  const top = element(".tidings-activity__top");
+  act(() => observed.get(top)?.([{ isIntersecting: false }]));
+  stage.server.notify("b", "comment");
+  await stage.run();
+  expect(screen.getAllByRole("article").length).toBe(1);
+  fireEvent.click(screen.getByRole("button", { name: "1 new" }));
+  expect(screen.getAllByRole("article").length).toBe(2);
 });

@@ -3,9 +3,9 @@ import { type KeyboardEvent, type ReactNode, type RefObject, useId, useMemo, use
 import { type ActivityFeedState, useActivityFeed } from "../hooks/feed.js";
 import { useUi } from "../provider.js";
 import { ActivityCard, type ActivityCardProps, type ActivitySlots } from "./activity-card.js";
-import { HideReadSwitch, NewItemsPill } from "./feed-controls.js";
-import { useHold } from "./hold.js";
+import { HideReadSwitch } from "./feed-controls.js";
 import { useKeepFocus } from "./keep-focus.js";
+import { ListTop } from "./list-top.js";
 import { Loader } from "./loader.js";
 import { classes, IconButton } from "./parts.js";
 import { Rows } from "./rows.js";
@@ -55,21 +55,15 @@ export function ActivityFeed(props: ActivityFeedProps): ReactNode {
   const state = useActivityFeed(list, hiding ? { ...filter, read: false } : filter);
   const { feed, items, fresh, loadingMore, status } = state;
   const [bar, offer] = useUndoBar();
-  const top = useRef<HTMLDivElement>(null);
   const root = useRef<HTMLElement>(null);
   const id = useId();
   const [active, setActive] = useState<string>();
   const divided = useDivider(state);
-  useHold(top, feed);
   useKeepFocus(root);
 
   const readAll = async (): Promise<void> => {
     const undo = await attempt(feed.readAll());
     if (undo) offer(texts.messages.allMarkedRead, undo);
-  };
-  const showFresh = (): void => {
-    feed.showFresh();
-    top.current?.scrollIntoView({ block: "nearest" });
   };
   const Heading = `h${level}` as "h2";
   const row = (item: EventItem, at: number): ReactNode => {
@@ -110,8 +104,7 @@ export function ActivityFeed(props: ActivityFeedProps): ReactNode {
           {props.renderHeaderEnd?.()}
         </header>
       )}
-      <div ref={top} className="tidings-activity__top" />
-      <NewItemsPill count={fresh.length} onShow={showFresh} />
+      <ListTop list={feed} waiting={fresh.length} />
       <Loader {...state} retry={() => feed.refetch()}>
         {items.length === 0 ? (
           (props.renderEmpty?.() ?? (

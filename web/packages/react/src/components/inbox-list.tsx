@@ -2,8 +2,7 @@ import type { Notification, NotificationFilter } from "@tidings/client";
 import { type KeyboardEvent, type ReactNode, type RefObject, useCallback, useEffect, useRef, useState } from "react";
 import { useNotifications } from "../hooks/inbox.js";
 import { useTexts, useUi } from "../provider.js";
-import { NewItemsPill } from "./feed-controls.js";
-import { useHold } from "./hold.js";
+import { ListTop } from "./list-top.js";
 import { Loader } from "./loader.js";
 import { NotificationItem, type NotificationItemProps, type NotificationSlots } from "./notification.js";
 import { Rows } from "./rows.js";
@@ -34,8 +33,6 @@ export function InboxList(props: InboxListProps): ReactNode {
   const { filter, renderItem, renderEmpty, scroller, onOpened, onReadAll, ...slots } = props;
   const { attempt, texts } = useUi();
   const { items, inbox, ...view } = useNotifications(filter);
-  const top = useRef<HTMLDivElement>(null);
-  useHold(top, inbox);
   const list = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<string>();
   const [wanted, setWanted] = useState<string>();
@@ -97,16 +94,11 @@ export function InboxList(props: InboxListProps): ReactNode {
       </div>
     );
   };
-  const showFresh = (): void => {
-    inbox.showFresh();
-    top.current?.scrollIntoView({ block: "nearest" });
-  };
   const back = filter?.state === "archived" || filter?.state === "snoozed";
   const loadMore = useCallback(() => inbox.loadMore(), [inbox]);
   return (
     <Loader {...view} loadMore={loadMore} retry={() => inbox.refetch()}>
-      <div ref={top} className="tidings-activity__top" />
-      <NewItemsPill count={view.fresh.length} onShow={showFresh} />
+      <ListTop list={inbox} waiting={view.fresh.length} />
       {items.length === 0 ? (
         (renderEmpty?.() ?? <Nothing filter={filter} />)
       ) : (
