@@ -10,7 +10,7 @@ import { Loader } from "./loader.js";
 import { classes, IconButton } from "./parts.js";
 import { Rows } from "./rows.js";
 import { EmptyState, UnreadDivider } from "./states.js";
-import { useUndoBar } from "./undo-bar.js";
+import { useReadAll } from "./undo-bar.js";
 
 export type ActivityFeedProps = ActivitySlots & {
   /** Default: the user's feed. */
@@ -54,17 +54,13 @@ export function ActivityFeed(props: ActivityFeedProps): ReactNode {
   const [hiding, setHiding] = useState(false);
   const state = useActivityFeed(list, hiding ? { ...filter, read: false } : filter);
   const { feed, items, fresh, loadingMore, status } = state;
-  const [bar, offer] = useUndoBar();
+  const [bar, readAll] = useReadAll(feed);
   const root = useRef<HTMLElement>(null);
   const id = useId();
   const [active, setActive] = useState<string>();
   const divided = useDivider(state);
   useKeepFocus(root);
 
-  const readAll = async (): Promise<void> => {
-    const undo = await attempt(feed.readAll());
-    if (undo) offer(texts.messages.allMarkedRead, undo);
-  };
   const Heading = `h${level}` as "h2";
   const row = (item: EventItem, at: number): ReactNode => {
     const label = `${id}-${item.event_id}`;
@@ -99,7 +95,7 @@ export function ActivityFeed(props: ActivityFeedProps): ReactNode {
           <Heading className="tidings-title">{title ?? texts.messages.activity}</Heading>
           {hideRead && <HideReadSwitch on={hiding} onChange={setHiding} />}
           {items.some((item) => item.read_at === null) && (
-            <IconButton icon="checks" label={texts.messages.markAllRead} onClick={() => void readAll()} />
+            <IconButton icon="checks" label={texts.messages.markAllRead} onClick={readAll} />
           )}
           {props.renderHeaderEnd?.()}
         </header>

@@ -1,13 +1,14 @@
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { useClient } from "../hooks/client-provider.js";
 import { useUnread } from "../hooks/inbox.js";
-import { useTexts, useUi } from "../provider.js";
+import { useUi } from "../provider.js";
 import { Bell, type BellProps } from "./bell.js";
+import { Filters } from "./filters.js";
 import { InboxList, type InboxListProps } from "./inbox-list.js";
 import { useKeepFocus } from "./keep-focus.js";
 import { useLeave } from "./leave.js";
 import { classes, IconButton } from "./parts.js";
-import { useUndoBar } from "./undo-bar.js";
+import { useReadAll } from "./undo-bar.js";
 
 export type DropdownProps = Omit<InboxListProps, "scroller" | "onReadAll"> &
   Pick<BellProps, "badge" | "counts" | "max" | "icon"> & {
@@ -71,6 +72,8 @@ function useSeeAll(open: boolean): void {
   }, [open, unseen_count, state, inbox, attempt]);
 }
 
+const VIEWS = ["all", "unread"] as const;
+
 type PanelProps = Omit<DropdownProps, "pageUrl" | "renderHeaderEnd"> & {
   id: string;
   pageUrl: string | undefined;
@@ -80,10 +83,11 @@ type PanelProps = Omit<DropdownProps, "pageUrl" | "renderHeaderEnd"> & {
 function Panel({ id, align, pageUrl, renderHeaderEnd, filter, ...list }: PanelProps): ReactNode {
   const { texts, Link } = useUi();
   const { messages } = texts;
+  const { unread_count } = useUnread();
   const panel = useRef<HTMLDivElement>(null);
   const body = useRef<HTMLDivElement>(null);
-  const [unread, setUnread] = useState(false);
-  const [bar, readAll, any] = useReadAll();
+  const [view, setView] = useState<(typeof VIEWS)[number]>("all");
+  const [bar, readAll] = useReadAll(useClient().inbox);
   useEffect(() => panel.current?.focus(), []);
   useKeepFocus(panel);
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -105,14 +109,14 @@ function Panel({ id, align, pageUrl, renderHeaderEnd, filter, ...list }: PanelPr
         <h2 id={`${id}-title`} className="tidings-title">
           {messages.notifications}
         </h2>
-        {any && <IconButton icon="checks" label={messages.markAllRead} onClick={readAll} />}
+        {unread_count > 0 && <IconButton icon="checks" label={messages.markAllRead} onClick={readAll} />}
         {renderHeaderEnd?.()}
       </div>
-      <Filters unread={unread} onChange={setUnread} />
+      <Filters views={VIEWS} view={view} count={unread_count} onChange={setView} />
       <div ref={body} className="tidings-panel__body">
         <InboxList
           {...list}
-          filter={unread ? { ...filter, unread_only: true } : filter}
+          filter={view === "unread" ? { ...filter, unread_only: true } : filter}
           scroller={body}
           onReadAll={readAll}
         />
@@ -126,46 +130,5 @@ function Panel({ id, align, pageUrl, renderHeaderEnd, filter, ...list }: PanelPr
         </div>
       )}
     </div>
-  );
-}
-
-/** Mark all read, with an offer to undo it; whether anything is unread. */
-export function useReadAll(): [bar: ReactNode, readAll: () => void, any: boolean] {
-  const { inbox } = useClient();
-  const { attempt, texts } = useUi();
-  const { unread_count } = useUnread();
-  const [bar, offer] = useUndoBar();
-  const readAll = async (): Promise<void> => {
-    const undo = await attempt(inbox.readAll());
-    if (undo) offer(texts.messages.allMarkedRead, undo);
-  };
-  return [bar, () => void readAll(), unread_count > 0];
-}
-
-/** All or unread. */
-export function Filters({ unread, onChange }: { unread: boolean; onChange: (unread: boolean) => void }): ReactNode {
-  const texts = useTexts();
-  const { messages } = texts;
-  const { unread_count } = useUnread();
-  const options = [
-    { on: false, label: messages.all, count: 0 },
-    { on: true, label: messages.unread, count: unread_count },
-  ];
-  return (
-    <fieldset className="tidings-filters">
-      <legend className="tidings-hidden">{messages.notifications}</legend>
-      {options.map(({ on, label, count }) => (
-        <button
-          key={label}
-          type="button"
-          className="tidings-filter"
-          aria-pressed={unread === on}
-          onClick={() => onChange(on)}
-        >
-          {label}
-          {count > 0 && <span className="tidings-filter__count">{texts.number(count)}</span>}
-        </button>
-      ))}
-    </fieldset>
   );
 }

@@ -1,3 +1,4 @@
+import type { Notification } from "@tidings/client";
 import { Fragment, type ReactNode } from "react";
 
 /** A text in which the first mention of each name is emphasised. */
@@ -26,4 +27,9 @@ export function emphasised(text: string, names: readonly (string | null | undefi
       {text.slice(last)}
     </>
   );
+}
+
+/** What a notification says, with the names of its actors and of its object emphasised. */
+export function messageOf({ message, actor_name, parts: { actors, object } }: Notification): ReactNode {
+  return emphasised(message, [...actors.map((actor) => actor.name ?? actor.id), actor_name, object.title]);
 }

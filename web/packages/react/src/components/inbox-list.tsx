@@ -1,5 +1,5 @@
 import type { Notification, NotificationFilter } from "@tidings/client";
-import { type KeyboardEvent, type ReactNode, type RefObject, useCallback, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, type RefObject, useEffect, useRef, useState } from "react";
 import { useNotifications } from "../hooks/inbox.js";
 import { useTexts, useUi } from "../provider.js";
 import { ListTop } from "./list-top.js";
@@ -95,9 +95,8 @@ export function InboxList(props: InboxListProps): ReactNode {
     );
   };
   const back = filter?.state === "archived" || filter?.state === "snoozed";
-  const loadMore = useCallback(() => inbox.loadMore(), [inbox]);
   return (
-    <Loader {...view} loadMore={loadMore} retry={() => inbox.refetch()}>
+    <Loader {...view} retry={() => inbox.refetch()}>
       <ListTop list={inbox} waiting={view.fresh.length} />
       {items.length === 0 ? (
         (renderEmpty?.() ?? <Nothing filter={filter} />)

@@ -1,10 +1,13 @@
 import type { NotificationFilter } from "@tidings/client";
 import { type ReactNode, useId, useRef, useState } from "react";
+import { useClient } from "../hooks/client-provider.js";
+import { useUnread } from "../hooks/inbox.js";
 import { useTexts } from "../provider.js";
-import { useReadAll } from "./dropdown.js";
+import { Filters } from "./filters.js";
 import { InboxList, type InboxListProps } from "./inbox-list.js";
 import { useKeepFocus } from "./keep-focus.js";
 import { classes } from "./parts.js";
+import { useReadAll } from "./undo-bar.js";
 
 export type InboxPageProps = Omit<InboxListProps, "onReadAll"> & {
   /** The level of the heading. Default: 1. */
@@ -24,10 +27,10 @@ const FILTERS: Readonly<Record<View, NotificationFilter | undefined>> = {
 
 /** A page with all notifications: the inbox, what is unread, snoozed and archived. */
 export function InboxPage({ level = 1, renderHeaderEnd, className, filter, ...list }: InboxPageProps): ReactNode {
-  const texts = useTexts();
-  const { messages } = texts;
+  const { messages } = useTexts();
+  const { unread_count } = useUnread();
   const [view, setView] = useState<View>("all");
-  const [bar, readAll, any] = useReadAll();
+  const [bar, readAll] = useReadAll(useClient().inbox);
   const id = useId();
   const root = useRef<HTMLElement>(null);
   useKeepFocus(root);
@@ -38,27 +41,14 @@ export function InboxPage({ level = 1, renderHeaderEnd, className, filter, ...li
         <Heading id={id} className="tidings-title">
           {messages.notifications}
         </Heading>
-        {any && view !== "archived" && view !== "snoozed" && (
+        {unread_count > 0 && view !== "archived" && view !== "snoozed" && (
           <button type="button" className="tidings-button" onClick={readAll}>
             {messages.markAllRead}
           </button>
         )}
         {renderHeaderEnd?.()}
       </header>
-      <fieldset className="tidings-filters">
-        <legend className="tidings-hidden">{messages.notifications}</legend>
-        {VIEWS.map((name) => (
-          <button
-            key={name}
-            type="button"
-            className="tidings-filter"
-            aria-pressed={view === name}
-            onClick={() => setView(name)}
-          >
-            {messages[name]}
-          </button>
-        ))}
-      </fieldset>
+      <Filters views={VIEWS} view={view} onChange={setView} />
       <InboxList
         key={view}
         {...list}

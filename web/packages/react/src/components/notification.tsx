@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { useClient } from "../hooks/client-provider.js";
 import { useUi } from "../provider.js";
 import { ActionButtons } from "./actions.js";
-import { emphasised } from "./emphasis.js";
+import { messageOf } from "./emphasis.js";
 import { Icon } from "./icons.js";
 import { Menu, type MenuItem } from "./menu.js";
 import { Avatar, classes, IconButton, Opener, Time } from "./parts.js";
@@ -43,15 +43,13 @@ export function NotificationItem(props: NotificationItemProps): ReactNode {
     onOpened?.();
   };
   const archive = (): void => (onArchive ? onArchive(item) : void attempt(inbox.archive(item.id)));
-  const { actors, object } = item.parts;
-  const names = [...actors.map((actor) => actor.name ?? actor.id), item.actor_name, object.title];
   return (
     <article className={classes("row", { unread, pinned: item.pinned_at })}>
       <div className="tidings-row__avatar">{renderAvatar ? renderAvatar(item) : <Avatars item={item} />}</div>
       <div className="tidings-row__body">
         <Opener url={item.url} onOpen={open} tabIndex={tabIndex}>
           {unread && <span className="tidings-hidden">{messages.unread}: </span>}
-          {renderText ? renderText(item) : emphasised(item.message, names)}
+          {renderText ? renderText(item) : messageOf(item)}
         </Opener>
         {item.description && <p className="tidings-row__description">{item.description}</p>}
         {renderDetails?.(item)}

@@ -12,7 +12,7 @@ export interface RowsProps<T> {
 }
 
 /** Rows up to which all are in the page; of a longer list, only those that can be seen. */
-export const MOST_PLAIN = 100;
+const MOST_PLAIN = 100;
 
 // Loaded when a list is long: most pages never need it.
 const VirtualRows = lazy(async () => ({

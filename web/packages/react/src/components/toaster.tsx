@@ -5,7 +5,7 @@ import { useClient } from "../hooks/client-provider.js";
 import { isArrival, useNotificationEvents } from "../hooks/inbox.js";
 import { useStore } from "../hooks/store.js";
 import { useUi } from "../provider.js";
-import { emphasised } from "./emphasis.js";
+import { messageOf } from "./emphasis.js";
 import { useKeepFocus } from "./keep-focus.js";
 import { Avatar, classes, IconButton, Opener } from "./parts.js";
 
@@ -126,7 +126,7 @@ function Toast(props: { item: Notification; onClose: () => void; render: Toaster
           />
           <div className="tidings-toast__text">
             <Opener url={item.url} onOpen={open}>
-              {emphasised(item.message, [...item.parts.actors.map((one) => one.name ?? one.id), item.parts.object.title])}
+              {messageOf(item)}
             </Opener>
           </div>
         </>

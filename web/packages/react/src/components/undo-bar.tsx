@@ -5,24 +5,22 @@ import { useUi } from "../provider.js";
 /** Milliseconds for which an undo is offered; the server accepts it for ten minutes. */
 const OFFERED_MS = 10_000;
 
-interface Offer {
-  readonly text: string;
-  readonly undo: Undo;
-}
-
-/** Offers to undo what was just done, in place of a question before it. Returns the bar, and how to offer something. */
-export function useUndoBar(): [bar: ReactNode, offer: (text: string, undo: Undo) => void] {
+/** Marks all of a list read, and offers to undo it, in place of a question before it. Returns the bar with the offer. */
+export function useReadAll(list: { readAll(): Promise<Undo> }): [bar: ReactNode, readAll: () => void] {
   const { attempt, announcer, texts } = useUi();
-  const [offer, setOffer] = useState<Offer>();
+  const { allMarkedRead: text, undo: label } = texts.messages;
+  const [offer, setOffer] = useState<{ readonly undo: Undo }>();
   const [held, setHeld] = useState(false);
   useEffect(() => {
     if (!offer || held) return undefined; // a bar that has the focus or the pointer stays
     const timer = setTimeout(() => setOffer(undefined), OFFERED_MS);
     return () => clearTimeout(timer);
   }, [offer, held]);
-  const make = (text: string, undo: Undo): void => {
+  const readAll = async (): Promise<void> => {
+    const undo = await attempt(list.readAll());
+    if (!undo) return;
     setHeld(false);
-    setOffer({ text, undo });
+    setOffer({ undo });
     announcer.say(text);
   };
   const undo = (): void => {
@@ -37,11 +35,11 @@ export function useUndoBar(): [bar: ReactNode, offer: (text: string, undo: Undo)
       onFocus={() => setHeld(true)}
       onBlur={() => setHeld(false)}
     >
-      <span>{offer.text}</span>
+      <span>{text}</span>
       <button type="button" className="tidings-undo__button" onClick={undo}>
-        {texts.messages.undo}
+        {label}
       </button>
     </div>
   );
-  return [bar, make];
+  return [bar, () => void readAll()];
 }
