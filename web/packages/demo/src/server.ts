@@ -94,3 +94,8 @@ export function declare(type: string, rule: object, signal?: AbortSignal): Promi
 export function fresh(): string {
   return crypto.getRandomValues(new Uint32Array(2)).join("");
 }
+
+/** One of some values, by chance. */
+export function one<T>(values: readonly T[]): T {
+  return values[Math.floor(Math.random() * values.length)] as T;
+}

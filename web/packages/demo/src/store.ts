@@ -1,7 +1,8 @@
+import type { Store } from "@tidings/client";
 import { useCallback, useSyncExternalStore } from "react";
 
 /** A value that components can subscribe to. */
-export class Value<T> {
+export class Value<T> implements Store<T> {
   private readonly listeners = new Set<() => void>();
 
   constructor(private current: T) {}
@@ -22,9 +23,9 @@ export class Value<T> {
   }
 }
 
-export function useValue<T>(value: Value<T>): T {
-  const subscribe = useCallback((listener: () => void) => value.subscribe(listener), [value]);
-  return useSyncExternalStore(subscribe, () => value.get());
+export function useValue<T>(store: Store<T>): T {
+  const subscribe = useCallback((listener: () => void) => store.subscribe(listener), [store]);
+  return useSyncExternalStore(subscribe, () => store.get());
 }
 
 /** What this browser remembers of the demo; nothing where the user forbids storage. */

@@ -1,5 +1,5 @@
-import { type ReactNode, useSyncExternalStore } from "react";
-import { ago } from "../texts.js";
+import { type ReactNode, useState, useSyncExternalStore } from "react";
+import { ago, number, PHRASES, wordOf } from "../texts.js";
 
 const HUES = 8;
 
@@ -29,7 +29,7 @@ export function Time({ at }: { at: string }): ReactNode {
   const time = useSyncExternalStore(everyTick, () => now);
   return (
     <time className="time" dateTime={at} title={new Date(at).toLocaleString()}>
-      {ago(at, Math.max(time, now))}
+      {ago(at, time)}
     </time>
   );
 }
@@ -96,6 +96,43 @@ export function Empty({ title, hint, children }: { title: string; hint?: string;
       {children}
     </div>
   );
+}
+
+/** Numbers with their labels. One that is not known yet is a dash. */
+export function Figures(props: {
+  figures: readonly (readonly [label: string, value: number | undefined, note?: string])[];
+  wide?: boolean;
+}): ReactNode {
+  const { figures, wide = false } = props;
+  return (
+    <dl className={wide ? "figures figures--wide" : "figures"}>
+      {figures.map(([label, value, note]) => (
+        <div key={label} title={note}>
+          <dt>{label}</dt>
+          <dd>{value === undefined ? "–" : number(value)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** The text of an event of a verb, with its actor and object in bold. */
+export function Phrase({ verb, ...values }: { verb: string; actor: string; object: string }): ReactNode {
+  const phrase = PHRASES[verb] ?? `{actor}: ${wordOf(verb)} · {object}`;
+  return phrase.split(/\{(actor|object)\}/).map((part, at) => {
+    // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a text never move
+    return at % 2 ? <strong key={at}>{values[part as "actor" | "object"]}</strong> : part;
+  });
+}
+
+/** Runs what the user tries; what went wrong with the last one is `error`. */
+export function useTry(): [run: (work: Promise<unknown>) => void, error: string | undefined] {
+  const [error, setError] = useState<string>();
+  const run = (work: Promise<unknown>): void => {
+    setError(undefined);
+    work.catch((failure: unknown) => setError(String(failure)));
+  };
+  return [run, error];
 }
 
 /** What goes wrong is stated where it was tried. */

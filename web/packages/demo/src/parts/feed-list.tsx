@@ -4,7 +4,7 @@ import { type ReactNode, useEffect } from "react";
 import { Empty } from "./basics.js";
 import { Card } from "./card.js";
 
-export interface FeedListProps {
+interface FeedListProps {
   list?: EventList;
   filter?: EventFilter;
   hideRead?: boolean;

@@ -1,8 +1,8 @@
 import type { ActivityGroup } from "@tidings/client";
 import type { ReactNode } from "react";
 import { useLive } from "../live.js";
-import { number, PHRASES, wordOf } from "../texts.js";
-import { Avatar, Empty, Time } from "./basics.js";
+import { number, wordOf } from "../texts.js";
+import { Avatar, Empty, Phrase, Time } from "./basics.js";
 import { Skeletons } from "./feed-list.js";
 
 const EVERY_MS = 3_000;
@@ -47,14 +47,9 @@ export function Groups({
 }
 
 function GroupSentence({ group, noun }: { group: ActivityGroup; noun: string | undefined }): ReactNode {
-  const object = group.object_title ?? group.object_id;
   const names = group.actors.slice(0, 2).map((id, at) => group.actor_names[at] ?? id);
   const others = group.actor_count - names.length;
   const listed = others > 0 ? `${names.join(", ")} and ${others} ${others === 1 ? "other" : "others"}` : names.join(" and ");
   const actor = noun && group.actor_count > 2 ? `${group.actor_count} ${noun}` : listed;
-  const phrase = PHRASES[group.verb] ?? `{actor}: ${wordOf(group.verb)} · {object}`;
-  return phrase.split(/\{(\w+)\}/).map((part, at) => {
-    // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a text never move
-    return at % 2 ? <strong key={at}>{part === "actor" ? actor : object}</strong> : part;
-  });
+  return <Phrase verb={group.verb} actor={actor} object={group.object_title ?? group.object_id} />;
 }

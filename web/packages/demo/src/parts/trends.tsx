@@ -45,7 +45,7 @@ const WINDOWS = { "1m": "1 min", "5m": "5 min", "1h": "1 h" } as const;
 const KINDS = { object: "Objects", verb: "Verbs", actor: "People", object_type: "Types" } as const;
 type Kind = keyof typeof KINDS;
 
-export interface TopPanelProps {
+interface TopPanelProps {
   topic?: string;
   title?: string;
   /** What is counted, if the user does not choose. */

@@ -2,15 +2,15 @@ import type { FeedItem, Reminder, Summary } from "@tidings/client";
 import { Switch, useClient } from "@tidings/react";
 import { type ReactNode, useCallback, useEffect, useState } from "react";
 import type { SceneProps } from "../app.js";
-import { Button, Panel, Segments, Trouble } from "../parts/basics.js";
+import { Button, Figures, Panel, Segments, Trouble, useTry } from "../parts/basics.js";
 import { FeedList } from "../parts/feed-list.js";
 import { InboxPanel } from "../parts/inbox.js";
 import type { Step } from "../parts/seed.js";
 import { useCurrentSummary } from "../parts/summary.js";
-import { declare, follow, fresh, type NewEvent, publish, server } from "../server.js";
-import { number, wordOf } from "../texts.js";
+import { declare, follow, fresh, type NewEvent, one, publish, server } from "../server.js";
+import { wordOf } from "../texts.js";
 import { SceneHead, usePrepared } from "./scene.js";
-import { minutesAgo, one, publishAll } from "./seeded.js";
+import { minutesAgo, publishAll } from "./seeded.js";
 
 const DAY = 24 * 60;
 const DAYS = 14;
@@ -79,11 +79,7 @@ export default function FastingScene({ user }: SceneProps): ReactNode {
   const client = useClient();
   const [kind, setKind] = useState<Kind>("all");
   const [hideRead, setHideRead] = useState(false);
-  const [error, setError] = useState<string>();
-  const run = (work: Promise<unknown>): void => {
-    setError(undefined);
-    work.catch((failure: unknown) => setError(String(failure)));
-  };
+  const [run, error] = useTry();
   const remind = (): Promise<unknown> =>
     server(`/v1/reminders/demo-fasting-${fresh()}`, {
       method: "PUT",
@@ -133,7 +129,7 @@ export default function FastingScene({ user }: SceneProps): ReactNode {
         </div>
         <div className="column">
           <InboxPanel />
-          <Evening user={user} onError={setError} />
+          <Evening user={user} run={run} />
           <Panel title="What is kept">
             <p className="prose">
               Events are kept until the application retracts them, and a person can be exported or erased as a whole.
@@ -167,20 +163,11 @@ function Overview(): ReactNode {
     ["Read", summary?.read_count],
     ...Object.entries(summary?.verbs ?? {}).map(([verb, count]) => [wordOf(verb), count] as const),
   ];
-  return (
-    <dl className="figures figures--wide">
-      {figures.map(([label, value]) => (
-        <div key={label}>
-          <dt>{label}</dt>
-          <dd>{value === undefined ? "–" : number(value)}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Figures figures={figures} wide />;
 }
 
 /** A reminder for each evening, in the time zone of the browser. */
-function Evening({ user, onError }: { user: string; onError: (error: string) => void }): ReactNode {
+function Evening({ user, run }: { user: string; run: (work: Promise<unknown>) => void }): ReactNode {
   const [reminder, setReminder] = useState<Reminder>();
   const look = useCallback(
     () =>
@@ -210,11 +197,7 @@ function Evening({ user, onError }: { user: string; onError: (error: string) => 
   };
   return (
     <Panel title="Each evening">
-      <Switch
-        on={reminder !== undefined}
-        label="Remind me to begin at 20:00"
-        onChange={(on) => void change(on).catch((failure: unknown) => onError(String(failure)))}
-      />
+      <Switch on={reminder !== undefined} label="Remind me to begin at 20:00" onChange={(on) => run(change(on))} />
       <p className="panel__note">
         {reminder?.due_at
           ? `Next: ${new Date(reminder.due_at).toLocaleString()}, ${reminder.time_zone}`

@@ -1,7 +1,7 @@
 import type { EventItem, Top } from "@tidings/client";
 import { GlobalActivity, Switch, useUnread } from "@tidings/react";
 import { type ReactNode, useEffect, useState } from "react";
-import { Button, Empty, Panel, Segments, Trouble } from "../parts/basics.js";
+import { Button, Empty, Figures, Panel, Segments, Trouble, useTry } from "../parts/basics.js";
 import { FeedList } from "../parts/feed-list.js";
 import { FollowButton, useFollows } from "../parts/follows.js";
 import { Groups } from "../parts/groups.js";
@@ -10,7 +10,7 @@ import { SUGGESTED } from "../parts/people.js";
 import { PreferencesView } from "../parts/preferences.js";
 import { useCurrentSummary } from "../parts/summary.js";
 import { RateChart, TopPanel } from "../parts/trends.js";
-import { declare, follow, fresh, type NewEvent, publish, server } from "../server.js";
+import { declare, follow, fresh, type NewEvent, one, publish, server } from "../server.js";
 import { remember, remembered } from "../store.js";
 import { number } from "../texts.js";
 
@@ -64,14 +64,7 @@ function Profile({ user }: { user: string }): ReactNode {
   ] as const;
   return (
     <Panel title={user}>
-      <dl className="figures">
-        {figures.map(([label, value, note]) => (
-          <div key={label} title={note}>
-            <dt>{label}</dt>
-            <dd>{value === undefined ? "–" : number(value)}</dd>
-          </div>
-        ))}
-      </dl>
+      <Figures figures={figures} />
     </Panel>
   );
 }
@@ -179,20 +172,12 @@ const FANS = ["Ada", "Bo", "Cy", "Di", "Eli", "Fay", "Gus", "Hana", "Ivo", "Joy"
 
 /** What others may do now, so that the bell can be tried without waiting. */
 function TryPanel({ user }: { user: string }): ReactNode {
-  const [error, setError] = useState<string>();
+  const [run, error] = useTry();
   const project = {
     object_type: "repository",
     object_id: `${user}/docs`,
     object_title: `${user}/docs`,
     target_user_ids: [user],
-  };
-  const act = (events: () => readonly NewEvent[], first?: () => Promise<unknown>): void => {
-    const run = async (): Promise<void> => {
-      await first?.();
-      await publish(events());
-      setError(undefined);
-    };
-    run().catch((failure: unknown) => setError(String(failure)));
   };
   const star = (name: string): NewEvent => ({
     ...project,
@@ -213,18 +198,9 @@ function TryPanel({ user }: { user: string }): ReactNode {
   return (
     <Panel title="Let others act">
       <div className="try">
-        <Button onClick={() => act(() => [star(FANS[Math.floor(Math.random() * FANS.length)] ?? "Ada")])}>
-          Star my project
-        </Button>
-        <Button onClick={() => act(() => FANS.map(star))}>Ten stars</Button>
-        <Button
-          onClick={() =>
-            act(
-              () => [review()],
-              () => declare("review_requested", REVIEW),
-            )
-          }
-        >
+        <Button onClick={() => run(publish([star(one(FANS))]))}>Star my project</Button>
+        <Button onClick={() => run(publish(FANS.map(star)))}>Ten stars</Button>
+        <Button onClick={() => run(declare("review_requested", REVIEW).then(() => publish([review()])))}>
           Ask for a review
         </Button>
       </div>

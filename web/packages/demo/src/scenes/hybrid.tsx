@@ -3,23 +3,22 @@ import { useActivityFeed } from "@tidings/react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import type { SceneProps } from "../app.js";
 import { useLive } from "../live.js";
-import { Avatar, Button, Panel, Trouble } from "../parts/basics.js";
+import { Avatar, Button, Panel, Trouble, useTry } from "../parts/basics.js";
 import { FeedList } from "../parts/feed-list.js";
 import { SeedProgress, type Step, useSeeding } from "../parts/seed.js";
 import { follow, fresh, type NewEvent, publish, server } from "../server.js";
 import { number } from "../texts.js";
 import { SceneHead, usePrepared } from "./scene.js";
-import { isSeeded, minutesAgo, person, publishAll } from "./seeded.js";
+import { history, minutesAgo, person, topicOf } from "./seeded.js";
 
 const TOPIC = "scene:hybrid";
 const STAR = "Nova Starr";
 const FRIEND = "Finn Moss";
+const TEXTS = ["On tour again", "A new song is out", "Thank you, Riga", "Rehearsal", "The setlist"];
 const FOLLOWERS = 10_000;
 /** Follows in one request: some hundred milliseconds each, so that the progress is smooth. */
 const PORTION = 500;
 const EVERY_MS = 1_000;
-
-const topicOf = (name: string): string => `user:${person(name).actor_id}`;
 
 function post(name: string, text: string): NewEvent {
   return { ...person(name), verb: "post", object_type: "post", object_id: fresh(), object_title: text, topics: [TOPIC] };
@@ -27,18 +26,12 @@ function post(name: string, text: string): NewEvent {
 
 function steps(user: string): readonly Step[] {
   return [
-    {
-      label: "Publish some posts",
-      run: async (signal, progress) => {
-        if (await isSeeded(TOPIC, signal)) return;
-        const texts = ["On tour again", "A new song is out", "Thank you, Riga", "Rehearsal", "The setlist"];
-        const events = texts.flatMap((text, at) => [
-          { ...post(STAR, text), created_at: minutesAgo(50 - at * 9) },
-          { ...post(FRIEND, `Day ${at + 1} of the garden`), created_at: minutesAgo(46 - at * 9) },
-        ]);
-        await publishAll(events, signal, progress);
-      },
-    },
+    history("Publish some posts", TOPIC, () =>
+      TEXTS.flatMap((text, at) => [
+        { ...post(STAR, text), created_at: minutesAgo(50 - at * 9) },
+        { ...post(FRIEND, `Day ${at + 1} of the garden`), created_at: minutesAgo(46 - at * 9) },
+      ]),
+    ),
     {
       label: "Follow both",
       run: (signal) => Promise.all([STAR, FRIEND].map((name) => follow(user, topicOf(name), 20, signal))),
@@ -62,13 +55,12 @@ export default function HybridScene({ user }: SceneProps): ReactNode {
   const seeding = usePrepared(steps(user));
   const gaining = useSeeding(audience("POST", `${number(FOLLOWERS)} people follow Nova`));
   const losing = useSeeding(audience("DELETE", `${number(FOLLOWERS)} people unfollow Nova`));
-  const [error, setError] = useState<string>();
+  const [run, error] = useTry();
   const [delays, published] = useDelays();
-  const run = (name: string): void => {
+  const says = (name: string): void => {
     const event = post(name, `${name.split(" ")[0]} at ${new Date().toLocaleTimeString()}`);
-    setError(undefined);
     published(event.object_id);
-    publish([event]).catch((failure: unknown) => setError(String(failure)));
+    run(publish([event]));
   };
   const busy = gaining.state === "running" || losing.state === "running";
   return (
@@ -101,8 +93,8 @@ export default function HybridScene({ user }: SceneProps): ReactNode {
       <Trouble error={error} />
       <div className="columns">
         <div className="column">
-          <ModePanel name={STAR} onPost={() => run(STAR)} />
-          <ModePanel name={FRIEND} onPost={() => run(FRIEND)} />
+          <ModePanel name={STAR} onPost={() => says(STAR)} />
+          <ModePanel name={FRIEND} onPost={() => says(FRIEND)} />
         </div>
         <div className="column">
           <Panel

@@ -2,14 +2,14 @@ import type { Reminder } from "@tidings/client";
 import { GlobalActivity, useActivityFeed } from "@tidings/react";
 import { type ReactNode, useEffect, useState } from "react";
 import type { SceneProps } from "../app.js";
-import { Button, Empty, Panel, Trouble } from "../parts/basics.js";
+import { Button, Empty, Panel, Trouble, useTry } from "../parts/basics.js";
 import { FollowButton } from "../parts/follows.js";
 import { Groups } from "../parts/groups.js";
 import { InboxPanel } from "../parts/inbox.js";
 import type { Step } from "../parts/seed.js";
-import { declare, follow, fresh, type NewEvent, publish, server } from "../server.js";
+import { declare, follow, fresh, type NewEvent, one, publish, server } from "../server.js";
 import { SceneHead, usePrepared } from "./scene.js";
-import { act, isSeeded, minutesAgo, one, person, publishAll } from "./seeded.js";
+import { act, history, person, spread } from "./seeded.js";
 
 const TOPIC = "scene:market";
 const MARKETS = [
@@ -56,17 +56,7 @@ function steps(user: string): readonly Step[] {
         await declare("market_closes", CLOSES, signal);
       },
     },
-    {
-      label: "Publish three hours of forecasts",
-      run: async (signal, progress) => {
-        if (await isSeeded(TOPIC, signal)) return;
-        const events = Array.from({ length: HISTORY }, (_, at) => ({
-          ...forecast(one(MARKETS)),
-          created_at: minutesAgo((180 * (HISTORY - at)) / HISTORY),
-        }));
-        await publishAll(events, signal, progress);
-      },
-    },
+    history("Publish three hours of forecasts", TOPIC, () => spread(HISTORY, 180, () => forecast(one(MARKETS)))),
     {
       label: "Follow the markets",
       run: (signal) => Promise.all(MARKETS.map(([id]) => follow(user, `market:${id}`, 20, signal))),
@@ -94,11 +84,7 @@ const CLOSES = {
 
 export default function MarketScene({ user }: SceneProps): ReactNode {
   const seeding = usePrepared(steps(user));
-  const [error, setError] = useState<string>();
-  const run = (work: Promise<unknown>): void => {
-    setError(undefined);
-    work.catch((failure: unknown) => setError(String(failure)));
-  };
+  const [run, error] = useTry();
   const resolve = (): Promise<unknown> =>
     publish(
       [...MARKETS]

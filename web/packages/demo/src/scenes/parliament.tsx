@@ -1,14 +1,13 @@
 import { Switch, Toaster } from "@tidings/react";
 import { type ReactNode, useState } from "react";
 import type { SceneProps } from "../app.js";
-import { Button, Panel, Trouble } from "../parts/basics.js";
+import { Button, Panel, Trouble, useTry } from "../parts/basics.js";
 import { FeedList } from "../parts/feed-list.js";
-import { FollowButton } from "../parts/follows.js";
 import { InboxPanel } from "../parts/inbox.js";
 import type { Step } from "../parts/seed.js";
-import { declare, follow, type NewEvent, publish } from "../server.js";
-import { SceneHead, usePrepared } from "./scene.js";
-import { act, isSeeded, minutesAgo, one, person, publishAll } from "./seeded.js";
+import { declare, follow, type NewEvent, one, publish } from "../server.js";
+import { People, SceneHead, usePrepared } from "./scene.js";
+import { act, history, person, spread, topicOf } from "./seeded.js";
 
 const TOPIC = "scene:parliament";
 const MEMBERS = ["Ada Lind", "Boris Mann", "Clara Nord", "David Olsen", "Elena Petit"] as const;
@@ -50,21 +49,12 @@ function vote(member: string = one(FOLLOWED)): NewEvent {
 function steps(user: string): readonly Step[] {
   return [
     { label: "Declare the type “vote”", run: (signal) => declare("vote", VOTE, signal) },
-    {
-      label: "Publish two days of the record",
-      run: async (signal, progress) => {
-        if (await isSeeded(TOPIC, signal)) return;
-        const events = Array.from({ length: HISTORY }, (_, at) => ({
-          ...(at % 3 ? speech(one(MEMBERS)) : vote(one(MEMBERS))),
-          created_at: minutesAgo((2_880 * (HISTORY - at)) / HISTORY),
-          notify: false,
-        }));
-        await publishAll(events, signal, progress);
-      },
-    },
+    history("Publish two days of the record", TOPIC, () =>
+      spread(HISTORY, 2_880, (at) => ({ ...(at % 3 ? speech(one(MEMBERS)) : vote(one(MEMBERS))), notify: false })),
+    ),
     {
       label: "Follow three members",
-      run: (signal) => Promise.all(FOLLOWED.map((name) => follow(user, `user:${person(name).actor_id}`, 50, signal))),
+      run: (signal) => Promise.all(FOLLOWED.map((name) => follow(user, topicOf(name), 50, signal))),
     },
   ];
 }
@@ -73,11 +63,7 @@ export default function ParliamentScene({ user }: SceneProps): ReactNode {
   const seeding = usePrepared(steps(user));
   const [hideRead, setHideRead] = useState(false);
   const [held, setHeld] = useState(false);
-  const [error, setError] = useState<string>();
-  const run = (work: Promise<unknown>): void => {
-    setError(undefined);
-    work.catch((failure: unknown) => setError(String(failure)));
-  };
+  const [run, error] = useTry();
   return (
     <>
       <SceneHead
@@ -120,16 +106,7 @@ export default function ParliamentScene({ user }: SceneProps): ReactNode {
         </div>
         <div className="column">
           <InboxPanel />
-          <Panel flush title="Members">
-            <ul className="rows">
-              {MEMBERS.map((name) => (
-                <li key={name} className="rows__row">
-                  <span className="rows__name">{name}</span>
-                  <FollowButton topic={`user:${person(name).actor_id}`} />
-                </li>
-              ))}
-            </ul>
-          </Panel>
+          <People title="Members" names={MEMBERS} />
         </div>
       </div>
       <Toaster />

@@ -1,6 +1,8 @@
 import { type ReactNode, useEffect } from "react";
-import { useFollows } from "../parts/follows.js";
+import { Panel } from "../parts/basics.js";
+import { FollowButton, useFollows } from "../parts/follows.js";
 import { type Seeding, SeedProgress, type Step, useSeeding } from "../parts/seed.js";
+import { topicOf } from "./seeded.js";
 
 /** What a scene is about, and its way to start. */
 export function SceneHead(props: { title: string; text: string; seeding?: Seeding; children?: ReactNode }): ReactNode {
@@ -24,4 +26,20 @@ export function usePrepared(steps: readonly Step[]): Seeding {
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, not for each new function
   useEffect(() => seeding.start(), []);
   return seeding;
+}
+
+/** The people of a scene, whom the user may follow. */
+export function People({ title, names }: { title: string; names: readonly string[] }): ReactNode {
+  return (
+    <Panel flush title={title}>
+      <ul className="rows">
+        {names.map((name) => (
+          <li key={name} className="rows__row">
+            <span className="rows__name">{name}</span>
+            <FollowButton topic={topicOf(name)} />
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
 }

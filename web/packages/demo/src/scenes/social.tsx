@@ -1,13 +1,12 @@
 import { type ReactNode, useState } from "react";
 import type { SceneProps } from "../app.js";
-import { Button, Panel, Segments, Trouble } from "../parts/basics.js";
+import { Button, Panel, Segments, Trouble, useTry } from "../parts/basics.js";
 import { FeedList } from "../parts/feed-list.js";
-import { FollowButton } from "../parts/follows.js";
 import type { Step } from "../parts/seed.js";
 import { RateChart, TopPanel } from "../parts/trends.js";
-import { follow, type NewEvent, publish } from "../server.js";
-import { SceneHead, usePrepared } from "./scene.js";
-import { act, isSeeded, minutesAgo, one, person, publishAll } from "./seeded.js";
+import { follow, type NewEvent, one, publish } from "../server.js";
+import { People, SceneHead, usePrepared } from "./scene.js";
+import { act, history, person, spread, topicOf } from "./seeded.js";
 
 const TOPIC = "scene:social";
 const PEOPLE = ["Omar Reyes", "Pia Sund", "Quinn Tan", "Rosa Ude", "Sven Vik", "Tara West"] as const;
@@ -31,32 +30,17 @@ function happening(verb: string = one(WEIGHTED), name: string = one(PEOPLE), obj
 
 function steps(user: string): readonly Step[] {
   return [
-    {
-      label: "Publish an hour of events",
-      run: async (signal, progress) => {
-        if (await isSeeded(TOPIC, signal)) return;
-        const events = Array.from({ length: HISTORY }, (_, at) => ({
-          ...happening(),
-          created_at: minutesAgo((58 * (HISTORY - at)) / HISTORY),
-        }));
-        await publishAll(events, signal, progress);
-      },
-    },
+    history("Publish an hour of events", TOPIC, () => spread(HISTORY, 58, () => happening())),
     {
       label: "Follow four people",
-      run: (signal) =>
-        Promise.all(PEOPLE.slice(0, 4).map((name) => follow(user, `user:${person(name).actor_id}`, 20, signal))),
+      run: (signal) => Promise.all(PEOPLE.slice(0, 4).map((name) => follow(user, topicOf(name), 20, signal))),
     },
   ];
 }
 
 export default function SocialScene({ user }: SceneProps): ReactNode {
   const seeding = usePrepared(steps(user));
-  const [error, setError] = useState<string>();
-  const run = (work: Promise<unknown>): void => {
-    setError(undefined);
-    work.catch((failure: unknown) => setError(String(failure)));
-  };
+  const [run, error] = useTry();
   return (
     <>
       <SceneHead
@@ -91,16 +75,7 @@ export default function SocialScene({ user }: SceneProps): ReactNode {
           <TopPanel topic={TOPIC} title="By verb" by="verb" limit={10} window="1h" />
           <TopPanel topic={TOPIC} title="By object" by="object" limit={10} window="1h" />
           <TopPanel topic={TOPIC} title="By type" by="object_type" limit={10} window="1h" />
-          <Panel flush title="People">
-            <ul className="rows">
-              {PEOPLE.map((name) => (
-                <li key={name} className="rows__row">
-                  <span className="rows__name">{name}</span>
-                  <FollowButton topic={`user:${person(name).actor_id}`} />
-                </li>
-              ))}
-            </ul>
-          </Panel>
+          <People title="People" names={PEOPLE} />
         </div>
       </div>
     </>

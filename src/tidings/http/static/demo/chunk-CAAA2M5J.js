@@ -1,1 +1,0 @@
-import{b as n}from"./chunk-VBQ4KAQS.js";import{a as b}from"./chunk-DM2ZUXHZ.js";import{b as c}from"./chunk-SQE76S5B.js";var e=c(b(),1);function a(o,t,u){let r=n().resource(o,t,u),s=(0,e.useCallback)(i=>r.subscribe(i),[r]);return(0,e.useSyncExternalStore)(s,()=>r.get().data)}export{a};
