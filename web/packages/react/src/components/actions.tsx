@@ -34,10 +34,10 @@ export function Actions(props: {
 }): ReactNode {
   const { Link } = useUi();
   const { actions, onAct, tabIndex } = props;
-  const common = (action: Shown): { className: string; onClick: () => void; tabIndex?: number } => ({
+  const common = (action: Shown): { className: string; onClick: () => void; tabIndex: number | undefined } => ({
     className: classes("button", { [action.style ?? "plain"]: true }),
     onClick: () => onAct?.(action),
-    ...(tabIndex === undefined ? {} : { tabIndex }),
+    tabIndex,
   });
   return (
     <div className="tidings-actions">

@@ -49,6 +49,10 @@ export function ActivityFeed(props: ActivityFeedProps): ReactNode {
     compact,
     scroller,
     className,
+    renderItem,
+    renderEmpty,
+    renderHeaderEnd,
+    ...slots
   } = props;
   const { texts, attempt } = useUi();
   const [hiding, setHiding] = useState(false);
@@ -65,7 +69,7 @@ export function ActivityFeed(props: ActivityFeedProps): ReactNode {
   const row = (item: EventItem, at: number): ReactNode => {
     const label = `${id}-${item.event_id}`;
     const given: ActivityCardProps = {
-      ...slotsOf(props),
+      ...slots,
       item,
       compact,
       ...(item.read_at === null && { onOpen: () => void attempt(feed.markRead(item.event_id)) }),
@@ -80,7 +84,7 @@ export function ActivityFeed(props: ActivityFeedProps): ReactNode {
     return (
       <>
         {divided === item.event_id && <UnreadDivider />}
-        {props.renderItem ? props.renderItem(given) : <ActivityCard {...given} />}
+        {renderItem ? renderItem(given) : <ActivityCard {...given} />}
       </>
     );
   };
@@ -97,13 +101,13 @@ export function ActivityFeed(props: ActivityFeedProps): ReactNode {
           {items.some((item) => item.read_at === null) && (
             <IconButton icon="checks" label={texts.messages.markAllRead} onClick={readAll} />
           )}
-          {props.renderHeaderEnd?.()}
+          {renderHeaderEnd?.()}
         </header>
       )}
       <ListTop list={feed} waiting={fresh.length} />
       <Loader {...state} retry={() => feed.refetch()}>
         {items.length === 0 ? (
-          (props.renderEmpty?.() ?? (
+          (renderEmpty?.() ?? (
             <EmptyState icon="pulse" title={texts.messages.emptyFeed} hint={texts.messages.emptyFeedHint} />
           ))
         ) : (
@@ -121,14 +125,6 @@ export function ActivityFeed(props: ActivityFeedProps): ReactNode {
       {bar}
     </section>
   );
-}
-
-function slotsOf({ renderAvatar, renderText, renderDetails }: ActivitySlots): ActivitySlots {
-  return {
-    ...(renderAvatar && { renderAvatar }),
-    ...(renderText && { renderText }),
-    ...(renderDetails && { renderDetails }),
-  };
 }
 
 /** The first item that was read when the list was first loaded, below unread ones; it stays while the list is shown. */

@@ -1,10 +1,11 @@
 import type { EventFilter } from "@tidings/client";
-import { type ReactNode, useId } from "react";
+import type { ReactNode } from "react";
 import { useGlobalActivity } from "../hooks/feed.js";
 import { useTexts } from "../provider.js";
 import { ActivityCard, type ActivitySlots } from "./activity-card.js";
 import { ConnectionStatus } from "./feed-controls.js";
 import { Loader } from "./loader.js";
+import { Widget } from "./parts.js";
 import { EmptyState } from "./states.js";
 
 export type GlobalActivityProps = ActivitySlots & {
@@ -21,15 +22,8 @@ const nothing = (): Promise<void> => Promise.resolve();
 export function GlobalActivity({ filter, title, limit = 8, ...slots }: GlobalActivityProps): ReactNode {
   const { messages } = useTexts();
   const { items, feed, ...state } = useGlobalActivity(filter);
-  const id = useId();
   return (
-    <section className="tidings-widget" aria-labelledby={id}>
-      <header className="tidings-widget__header">
-        <h2 id={id} className="tidings-title">
-          {title ?? messages.activity}
-        </h2>
-        <ConnectionStatus />
-      </header>
+    <Widget title={title ?? messages.activity} aside={<ConnectionStatus />}>
       <Loader {...state} next_cursor={null} loadMore={nothing} retry={() => feed.refetch()}>
         {items.length ? (
           <ul className="tidings-widget__items">
@@ -43,6 +37,6 @@ export function GlobalActivity({ filter, title, limit = 8, ...slots }: GlobalAct
           <EmptyState icon="pulse" title={messages.emptyFeed} hint={messages.emptyFeedHint} />
         )}
       </Loader>
-    </section>
+    </Widget>
   );
 }

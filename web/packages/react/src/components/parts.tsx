@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useId } from "react";
 import { useNow } from "../now.js";
 import { useTexts, useUi } from "../provider.js";
 import { Icon, type IconName } from "./icons.js";
@@ -23,6 +23,23 @@ export function IconButton(props: { icon: IconName; label: string; onClick: () =
     >
       <Icon name={icon} />
     </button>
+  );
+}
+
+/** A box of a page, with a heading. `aside` is at its end. */
+export function Widget(props: { title: string; aside: ReactNode; children: ReactNode; className?: string }): ReactNode {
+  const { title, aside, children, className } = props;
+  const id = useId();
+  return (
+    <section className={classes("widget", {}, className)} aria-labelledby={id}>
+      <header className="tidings-widget__header">
+        <h2 id={id} className="tidings-title">
+          {title}
+        </h2>
+        {aside}
+      </header>
+      {children}
+    </section>
   );
 }
 
@@ -68,7 +85,7 @@ export function Opener(props: {
 }): ReactNode {
   const { url, onOpen, tabIndex, children } = props;
   const { Link } = useUi();
-  const common = { className: "tidings-opener", onClick: onOpen, ...(tabIndex === undefined ? {} : { tabIndex }) };
+  const common = { className: "tidings-opener", onClick: onOpen, tabIndex };
   if (url && isSafe(url)) {
     return (
       <Link href={url} {...common}>

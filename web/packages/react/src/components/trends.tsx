@@ -1,7 +1,8 @@
 import type { SeriesQuery, TopItem, TopQuery } from "@tidings/client";
-import { type ReactNode, useId } from "react";
+import type { ReactNode } from "react";
 import { useTop, useTopSeries } from "../hooks/trends.js";
 import { useTexts } from "../provider.js";
+import { Widget } from "./parts.js";
 import { Skeleton } from "./states.js";
 
 export interface TopListProps {
@@ -16,16 +17,13 @@ export interface TopListProps {
 export function TopList({ query = {}, title, renderLabel }: TopListProps): ReactNode {
   const texts = useTexts();
   const { data, error } = useTop({ limit: 10, compare: "previous", ...query });
-  const id = useId();
   const most = data?.items[0]?.count ?? 1;
   return (
-    <section className="tidings-widget tidings-top" aria-labelledby={id}>
-      <header className="tidings-widget__header">
-        <h2 id={id} className="tidings-title">
-          {title ?? texts.messages.trending}
-        </h2>
-        {data && <span className="tidings-top__total">{texts.plural(texts.messages.events, data.total)}</span>}
-      </header>
+    <Widget
+      className="tidings-top"
+      title={title ?? texts.messages.trending}
+      aside={data && <span className="tidings-top__total">{texts.plural(texts.messages.events, data.total)}</span>}
+    >
       {data ? (
         <ol className="tidings-top__items">
           {data.items.map((item, at) => (
@@ -48,7 +46,7 @@ export function TopList({ query = {}, title, renderLabel }: TopListProps): React
       ) : (
         <Skeleton />
       )}
-    </section>
+    </Widget>
   );
 }
 
