@@ -24,7 +24,7 @@ class Network {
   readonly mode = new Value<NetworkMode>("online");
   private readonly open = new Map<AbortController, string>();
   private readonly watchers = new Set<(event: "online") => void>();
-  private readonly channel = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel(CHANNEL);
+  private readonly channel = browser.openChannel(CHANNEL);
 
   /** The surroundings of the client, with this network. */
   readonly runtime: Runtime = {
@@ -41,7 +41,7 @@ class Network {
   };
 
   constructor() {
-    if (this.channel) this.channel.onmessage = ({ data }: MessageEvent<NetworkMode>) => this.apply(data);
+    if (this.channel) this.channel.onmessage = ({ data }) => this.apply(data as NetworkMode);
   }
 
   set(mode: NetworkMode): void {

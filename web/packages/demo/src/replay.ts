@@ -1,5 +1,6 @@
 /** Publishes the sample of the demo as if it happened now. One tab does; the others show and change how fast. */
-import { BASE, follow, fresh, type NewEvent, publish } from "./server.js";
+import { browser } from "@tidings/client";
+import { BASE, follow, fresh, type NewEvent, pause, publish } from "./server.js";
 import { remember, remembered, Value } from "./store.js";
 
 export interface ReplayState {
@@ -21,14 +22,11 @@ const TICK_MS = 250;
 const MOST = 50;
 const AGAIN_MS = 2_000;
 
-interface Settings {
-  readonly running: boolean;
-  readonly speed: number;
-}
+type Settings = Pick<ReplayState, "running" | "speed">;
 
 class Replay {
   readonly state = new Value<ReplayState>({ running: true, speed: 2, here: false, published: 0 });
-  private readonly channel = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel(LOCK);
+  private readonly channel = browser.openChannel(LOCK);
   private events: readonly NewEvent[] = [];
   private started = false;
 
@@ -37,7 +35,7 @@ class Replay {
     if (this.started) return;
     this.started = true;
     if (location.hash === "#paused") this.change({ running: false });
-    if (this.channel) this.channel.onmessage = ({ data }: MessageEvent<Settings>) => this.change(data);
+    if (this.channel) this.channel.onmessage = ({ data }) => this.change(data as Settings);
     if (navigator.locks) void navigator.locks.request(LOCK, () => this.run());
     else void this.run();
   }
@@ -57,7 +55,7 @@ class Replay {
     let due = 0;
     let last = Date.now();
     for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+      await pause(TICK_MS);
       const { running, speed } = this.state.get();
       const now = Date.now();
       due = running ? Math.min(MOST, due + ((now - last) / 1_000) * speed) : 0;
@@ -82,7 +80,7 @@ class Replay {
         if (verb === "watch") await follow(actor_id, `repository:${object_id}`, 0);
     } catch (error) {
       this.state.set({ ...this.state.get(), error: error instanceof Error ? error.message : String(error) });
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await pause(AGAIN_MS);
     }
   }
 }

@@ -14,6 +14,7 @@ type CardProps = ActivityCardProps & {
 /** One event of a feed: opening it marks it read. */
 export function Card({ item, onOpen, onUnread, topic, article }: CardProps): ReactNode {
   const unread = item.read_at === null;
+  const mark = unread ? "Mark as read" : "Mark as unread";
   const actor = item.actor_name ?? item.actor_id;
   return (
     <article className={unread ? "card card--unread" : "card"} {...article}>
@@ -37,13 +38,7 @@ export function Card({ item, onOpen, onUnread, topic, article }: CardProps): Rea
       <div className="card__tools">
         {topic && <FollowButton topic={topic} />}
         {item.read_at !== undefined && (
-          <button
-            type="button"
-            className="dot-button"
-            aria-label={unread ? "Mark as read" : "Mark as unread"}
-            title={unread ? "Mark as read" : "Mark as unread"}
-            onClick={unread ? onOpen : onUnread}
-          />
+          <button type="button" className="dot-button" aria-label={mark} title={mark} onClick={unread ? onOpen : onUnread} />
         )}
       </div>
     </article>

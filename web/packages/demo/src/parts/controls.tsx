@@ -10,16 +10,15 @@ const TRANSPORTS = { stream: "stream", websocket: "WebSocket", poll: "long poll"
 
 /** By which transport the page is current, or when it tries again. */
 export function ConnectionPill(): ReactNode {
-  const state = useConnection();
+  const { status, transport, error, retryAt } = useConnection();
   const [, tick] = useState(0);
-  const waiting = state.status === "waiting";
+  const waiting = status === "waiting";
   useEffect(() => {
     if (!waiting) return undefined;
     const timer = setInterval(() => tick((n) => n + 1), 500);
     return () => clearInterval(timer);
   }, [waiting]);
-  const transport = "transport" in state && state.transport ? TRANSPORTS[state.transport] : undefined;
-  const texts: Readonly<Record<typeof state.status, string>> = {
+  const texts: Readonly<Record<typeof status, string>> = {
     live: "Live",
     polling: "Polling",
     connecting: "Connecting",
@@ -27,17 +26,12 @@ export function ConnectionPill(): ReactNode {
     paused: "Paused",
     stopped: "Stopped",
   };
-  const seconds =
-    waiting && "retryAt" in state && state.retryAt ? Math.max(0, Math.ceil((state.retryAt - Date.now()) / 1_000)) : 0;
-  const detail = waiting ? `again in ${seconds} s` : transport;
+  const seconds = retryAt ? Math.max(0, Math.ceil((retryAt - Date.now()) / 1_000)) : 0;
+  const detail = waiting ? `again in ${seconds} s` : transport && TRANSPORTS[transport];
   return (
-    <span
-      className={`connection connection--${state.status}`}
-      role="status"
-      title={"error" in state ? state.error : undefined}
-    >
+    <span className={`connection connection--${status}`} role="status" title={error}>
       <span className="connection__dot" aria-hidden="true" />
-      {texts[state.status]}
+      {texts[status]}
       {detail && <span className="connection__detail">{detail}</span>}
     </span>
   );

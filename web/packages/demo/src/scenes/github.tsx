@@ -113,7 +113,7 @@ function EmptyFeed({ hideRead }: { hideRead: boolean }): ReactNode {
 function useFollowMany(): [begin: () => void, pending: boolean, error: string | undefined] {
   const { user, refresh } = useFollows();
   const [pending, setPending] = useState(false);
-  const [error, setError] = useState<string>();
+  const [run, error] = useTry();
   const begin = async (): Promise<void> => {
     setPending(true);
     try {
@@ -122,12 +122,11 @@ function useFollowMany(): [begin: () => void, pending: boolean, error: string | 
       });
       await Promise.all(top.items.map(({ object_type, object_id }) => follow(user, `${object_type}:${object_id}`)));
       await refresh();
-    } catch (failure) {
-      setError(String(failure));
+    } finally {
+      setPending(false);
     }
-    setPending(false);
   };
-  return [() => void begin(), pending, error];
+  return [() => run(begin()), pending, error];
 }
 
 const SHOWN = 12;

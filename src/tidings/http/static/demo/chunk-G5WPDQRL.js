@@ -1,0 +1,1 @@
+import{b as t,e as r,f as m}from"./chunk-TRKQ32LF.js";import{a as c}from"./chunk-DM2ZUXHZ.js";import{b as s}from"./chunk-SQE76S5B.js";var u=s(c(),1),a=400;function d(){let{summary:e}=t(),{items:i}=r(),{data:o}=m();return(0,u.useEffect)(()=>{let n=setTimeout(()=>{e.refetch()},a);return()=>clearTimeout(n)},[e,i]),o}export{d as a};

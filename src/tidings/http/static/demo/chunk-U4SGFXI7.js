@@ -1,0 +1,1 @@
+import{k as l}from"./chunk-TRKQ32LF.js";import{b as a}from"./chunk-DM2ZUXHZ.js";import{b as o}from"./chunk-SQE76S5B.js";var e=o(a(),1);function t(){return(0,e.jsx)("div",{className:"panel panel--flush",children:(0,e.jsx)(l,{level:2})})}export{t as a};
